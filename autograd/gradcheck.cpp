@@ -1,0 +1,231 @@
+#include <tapestry/autograd/gradcheck.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <tapestry/tensor/arith.h>
+#include <tapestry/tensor/reduce.h>
+
+namespace tapestry {
+namespace {
+
+constexpr double kStep = 1e-3;  // the extrapolated difference is exact to O(step^4)
+
+/// The derivative of f at *x by central differences, Richardson-extrapolated; *x is restored.
+/// `uncertainty` says how far the two differences are apart: large near a kink.
+template <class F>
+double derivative(double* x, F&& f, double* uncertainty) {
+  const double at = *x;
+  const auto difference = [&](double h) {
+    *x = at + h;
+    const double up = f();
+    *x = at - h;
+    const double down = f();
+    *x = at;
+    return (up - down) / (2 * h);
+  };
+  const double coarse = difference(kStep), fine = difference(kStep / 2);
+  *uncertainty = std::abs(fine - coarse);
+  return fine + (fine - coarse) / 3;
+}
+
+/// Collects the worst disagreement and the first failure.
+struct Comparison {
+  GradReport& report;
+  double tolerance;
+
+  void check(const std::string& where, double analytic, double numeric, double uncertainty) {
+    const double error = std::abs(analytic - numeric) / (1 + std::abs(numeric));
+    if (error > report.worst) report.worst = error;
+    if (!(error <= tolerance)) {  // NaN fails too
+      std::ostringstream text;
+      text << where << ": analytic " << analytic << ", numeric " << numeric << ", relative error "
+           << error;
+      if (uncertainty > 1e-2 * (1 + std::abs(numeric)))
+        text << " (is there a kink within " << kStep << "?)";
+      fail(text.str());
+    }
+  }
+  void fail(const std::string& message) {
+    if (report.ok) report.message = message;
+    report.ok = false;
+  }
+};
+
+double largest_difference(const Tensor& a, const Tensor& b) {
+  if (a.shape() != b.shape()) return std::numeric_limits<double>::infinity();
+  double worst = 0;
+  const auto x = a.to_vector<double>(), y = b.to_vector<double>();
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double d = std::abs(x[i] - y[i]) / (1 + std::abs(y[i]));
+    worst = d <= worst ? worst : d;  // keeps NaN
+    if (std::isnan(d)) return std::numeric_limits<double>::infinity();
+  }
+  return worst;
+}
+
+struct Result {
+  Tensor value;
+  std::vector<Tensor> gradients;
+};
+
+/// Runs f forward and backward; inputs[i] enters as a parameter unless `constant` == i.
+Result run(const OpFunction& f, const std::vector<Tensor>& inputs, const Tensor& cotangent,
+           int constant = -1, bool twice = false, std::vector<std::string>* ops = nullptr) {
+  std::vector<Parameter> parameters;
+  for (const Tensor& input : inputs) parameters.emplace_back(input);
+  Result out;
+  for (int pass = 0; pass < (twice ? 2 : 1); ++pass) {
+    std::vector<Var> vars;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (static_cast<int>(i) == constant)
+        vars.emplace_back(inputs[i]);
+      else
+        vars.emplace_back(parameters[i]);
+    }
+    Tape tape;
+    const Var y = f(vars);
+    out.value = y.value();
+    // sum(y * cotangent), recorded here so that the check needs no op of the catalogue
+    const Var loss = record("gradcheck", Tensor::scalar(sum(y.value() * cotangent).item(), f64),
+                            wrt(
+                                y, [](const Tensor&, const Tensor& c) { return c; }, cotangent));
+    if (ops) *ops = tape.names();
+    bool recorded = inputs.size() > (constant >= 0 ? 1u : 0u);
+    if (recorded) tape.backward(loss);
+  }
+  for (const Parameter& p : parameters)
+    out.gradients.push_back(p.grad().empty() ? Tensor() : p.grad().dense().clone());
+  return out;
+}
+
+/// The same values in another layout: transposed storage, or storage in the middle of a larger one.
+Tensor strided_copy(const Tensor& t) {
+  if (t.rank() >= 2) {
+    Tensor out = t.transpose(0, -1).clone().transpose(0, -1);
+    return out;
+  }
+  if (t.rank() == 1) {
+    Tensor wide = Tensor::full({t.shape()[0], 2}, 7, t.dtype());
+    Tensor out = wide.select(1, 1);
+    out.copy_(t);
+    return out;
+  }
+  return t.clone();
+}
+
+}  // namespace
+
+GradReport gradcheck(const OpFunction& f, std::vector<Tensor> inputs, double tolerance,
+                     uint64_t seed) {
+  for (const Tensor& input : inputs)
+    require<DTypeError>(input.dtype() == f64, "gradcheck: input is ", input.dtype(), " ",
+                        input.shape(), ", expected f64 (use cast)");
+  GradReport report;
+  Comparison compare{report, tolerance};
+  const int64_t live = storage_stats().live;
+  {
+    Rng rng(seed);
+    const std::vector<Var> constants(inputs.begin(), inputs.end());
+    const Tensor value = f(constants).value().clone();
+    Tensor cotangent = Tensor::empty(value.shape(), f64);
+    for (double& c : cotangent.write<double>()) c = rng.normal();
+
+    std::vector<Tensor> before;
+    for (const Tensor& input : inputs) before.push_back(input.clone());
+    const Result once = run(f, inputs, cotangent, -1, false, &report.ops);
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (largest_difference(inputs[i], before[i]) != 0)
+        compare.fail("input " + std::to_string(i) + " was modified");
+    if (largest_difference(once.value, value) != 0)
+      compare.fail("the value differs with and without a tape");
+
+    // finite differences
+    const auto loss = [&] { return sum(f(constants).value() * cotangent).item(); };
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const Tensor gradient =
+          once.gradients[i].defined() ? once.gradients[i] : Tensor::zeros(inputs[i].shape(), f64);
+      const auto analytic = gradient.to_vector<double>();
+      double* x = inputs[i].data<double>();
+      for (size_t k = 0; k < analytic.size(); ++k) {
+        double uncertainty = 0;
+        const double numeric = derivative(x + k, loss, &uncertainty);
+        compare.check("input " + std::to_string(i) + " element " + std::to_string(k), analytic[k],
+                      numeric, uncertainty);
+      }
+    }
+
+    // gradients add
+    const Result twice = run(f, inputs, cotangent, -1, true);
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (once.gradients[i].defined() &&
+          largest_difference(twice.gradients[i], once.gradients[i] * 2.0) > 1e-12)
+        compare.fail("the gradient of input " + std::to_string(i) +
+                     " does not add to what is there");
+
+    // strided inputs
+    std::vector<Tensor> strided;
+    for (const Tensor& input : inputs) strided.push_back(strided_copy(input));
+    const Result other = run(f, strided, cotangent);
+    if (largest_difference(other.value, value) > 1e-12)
+      compare.fail("the value differs for strided inputs");
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (once.gradients[i].defined() &&
+          largest_difference(other.gradients[i], once.gradients[i]) > 1e-12)
+        compare.fail("the gradient of input " + std::to_string(i) + " differs for strided inputs");
+
+    // one input without a gradient, and one that repeats its first slice with stride 0
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const Result rest = run(f, inputs, cotangent, static_cast<int>(i));
+      if (rest.gradients[i].defined()) compare.fail("a constant input got a gradient");
+      for (size_t k = 0; k < inputs.size(); ++k)
+        if (k != i && once.gradients[k].defined() &&
+            largest_difference(rest.gradients[k], once.gradients[k]) > 1e-12)
+          compare.fail("the gradient of input " + std::to_string(k) +
+                       " depends on which others are wanted");
+      if (inputs[i].rank() == 0 || inputs[i].shape()[0] == 0) continue;
+      std::vector<Tensor> expanded = inputs, dense = inputs;
+      expanded[i] = inputs[i].narrow(0, 0, 1).expand(inputs[i].shape());
+      dense[i] = expanded[i].clone();
+      const Result a = run(f, expanded, cotangent), b = run(f, dense, cotangent);
+      if (largest_difference(a.value, b.value) > 1e-12)
+        compare.fail("the value differs for broadcast inputs");
+      for (size_t k = 0; k < inputs.size(); ++k)
+        if (b.gradients[k].defined() && largest_difference(a.gradients[k], b.gradients[k]) > 1e-12)
+          compare.fail("the gradient of input " + std::to_string(k) +
+                       " differs for broadcast inputs");
+    }
+  }
+  if (storage_stats().live != live) compare.fail("a tensor outlived the check");
+  return report;
+}
+
+GradReport gradcheck_parameters(std::span<const NamedParameter> parameters,
+                                const std::function<double()>& surrogate, int64_t elements,
+                                double tolerance, uint64_t seed) {
+  GradReport report;
+  Comparison compare{report, tolerance};
+  Rng rng(seed);
+  surrogate();  // at the unchanged parameters: a truncated surrogate keeps its frozen states here
+  for (const auto& [name, parameter] : parameters) {
+    Tensor& value = parameter->value();
+    require<DTypeError>(value.dtype() == f64, "gradcheck: ", name, " is ", value.dtype(),
+                        ", expected f64 (use cast)");
+    Grad grad = parameter->grad();
+    const Tensor analytic = grad.empty() ? Tensor::zeros(value.shape(), f64) : grad.dense();
+    const auto values = value.write<double>();
+    const int64_t count = std::min<int64_t>(elements, value.numel());
+    for (int64_t n = 0; n < count; ++n) {
+      const size_t k = count == value.numel()
+                           ? static_cast<size_t>(n)
+                           : static_cast<size_t>(rng.below(static_cast<uint64_t>(value.numel())));
+      double uncertainty = 0;
+      const double numeric = derivative(&values[k], surrogate, &uncertainty);
+      compare.check(name + " element " + std::to_string(k), analytic.read<double>()[k], numeric,
+                    uncertainty);
+    }
+  }
+  return report;
+}
+
+}  // namespace tapestry

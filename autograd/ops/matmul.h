@@ -1,0 +1,49 @@
+#pragma once
+// Matrix products. A rule that takes Grad& accumulates into the gradient without a temporary.
+
+#include <tapestry/autograd/ops/shape.h>
+#include <tapestry/tensor/matmul.h>
+
+namespace tapestry {
+
+/// (.., m, k) x (.., k, n) -> (.., m, n); leading dims broadcast.
+inline Var matmul(const Var& a, const Var& b) {
+  if (b.value().rank() == 2 && a.value().rank() > 2) {  // one product over all rows
+    Shape shape = a.shape();
+    shape[shape.rank() - 1] = b.size(-1);
+    return reshape(matmul(reshape(a, {-1, a.size(-1)}), b), shape);
+  }
+  return record(
+      "matmul", matmul(a.value(), b.value()),
+      wrt(
+          a, [](Grad& da, const Tensor& dy, const Tensor& y) { da.add_matmul(dy, y.transpose()); },
+          b.value()),
+      wrt(
+          b, [](Grad& db, const Tensor& dy, const Tensor& x) { db.add_matmul(x.transpose(), dy); },
+          a.value()));
+}
+
+/// x (.., k) w (k, n) + bias -> (.., n); for a matrix x the bias may be anything that broadcasts to
+/// the result, such as the input part of a recurrent step.
+inline Var affine(const Var& x, const Var& w, const Var& bias) {
+  if (x.value().rank() > 2) {
+    Shape shape = x.shape();
+    shape[shape.rank() - 1] = w.size(-1);
+    return reshape(affine(reshape(x, {-1, x.size(-1)}), w, bias), shape);
+  }
+  require<ShapeError>(x.value().rank() == 2 && w.value().rank() == 2, "affine: x ", x.shape(),
+                      " and w ", w.shape(), ": expected (rows, k) and (k, n)");
+  Tensor y = bias.value().expand({x.size(0), w.size(1)}).clone();
+  matmul_into(y, x.value(), w.value(), 1);
+  return record(
+      "affine", y,
+      wrt(
+          x, [](Grad& dx, const Tensor& dy, const Tensor& v) { dx.add_matmul(dy, v.transpose()); },
+          w.value()),
+      wrt(
+          w, [](Grad& dw, const Tensor& dy, const Tensor& u) { dw.add_matmul(u.transpose(), dy); },
+          x.value()),
+      wrt(bias, [](const Tensor& dy) { return dy; }));
+}
+
+}  // namespace tapestry

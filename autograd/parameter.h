@@ -1,0 +1,110 @@
+#pragma once
+// Parameter: a value to be trained and its gradient, on the heap behind a handle (a "leaf").
+//
+// A copy makes a new leaf with copied values: that is how models become replicas. A move keeps the
+// leaf. Copy assignment between equal shapes copies values into the same leaf, so `model = best`
+// keeps optimizers and servers valid. A default-constructed Parameter is absent: FIELDS skips it.
+
+#include <atomic>
+#include <string>
+
+#include <tapestry/autograd/grad.h>
+
+namespace tapestry {
+
+/// The heap object behind a Parameter; shared with the tapes that recorded it.
+struct Leaf {
+  std::atomic<uint32_t> refs{0};
+  Tensor value, dense;
+  RowList rows;
+  bool frozen = false;   // no gradient is recorded
+  bool tracked = false;  // an optimizer or a server updates it
+
+  Grad grad() { return {&dense, &rows, value.shape(), value.dtype()}; }
+};
+
+/// A counted handle to a Leaf.
+class LeafRef {
+ public:
+  LeafRef() = default;
+  explicit LeafRef(Leaf* leaf) : leaf_(leaf) {
+    if (leaf_) leaf_->refs.fetch_add(1, std::memory_order_relaxed);
+  }
+  LeafRef(const LeafRef& other) : LeafRef(other.leaf_) {}
+  LeafRef(LeafRef&& other) noexcept : leaf_(std::exchange(other.leaf_, nullptr)) {}
+  LeafRef& operator=(LeafRef other) noexcept {
+    std::swap(leaf_, other.leaf_);
+    return *this;
+  }
+  ~LeafRef() {
+    if (leaf_ && leaf_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete leaf_;
+  }
+  Leaf* get() const { return leaf_; }
+  Leaf* operator->() const { return leaf_; }
+  explicit operator bool() const { return leaf_ != nullptr; }
+
+ private:
+  Leaf* leaf_ = nullptr;
+};
+
+class Parameter {
+ public:
+  Parameter() = default;
+  explicit Parameter(Tensor value) : leaf_(new Leaf) { leaf_->value = std::move(value); }
+  Parameter(const Parameter& other);
+  Parameter(Parameter&&) noexcept = default;
+  Parameter& operator=(Parameter&&) noexcept = default;
+  /// Throws ShapeError when an optimizer holds this parameter and the shapes differ.
+  Parameter& operator=(const Parameter& other);
+
+  bool defined() const { return static_cast<bool>(leaf_); }
+  const Tensor& value() const { return leaf().value; }
+  /// Writable: a change made here is seen by every user of this leaf.
+  Tensor& value() { return leaf().value; }
+  const Shape& shape() const { return value().shape(); }
+  Grad grad() const { return leaf().grad(); }
+
+  /// A frozen parameter gets no gradient and is not updated.
+  void freeze(bool frozen = true) { leaf().frozen = frozen; }
+
+  /// A parameter over the same values with a gradient of its own: what a worker that must not copy
+  /// large values uses.
+  Parameter share() const { return Parameter(value()); }
+
+  const LeafRef& ref() const { return leaf_; }
+
+ private:
+  Leaf& leaf() const {
+    require(defined(), "an empty Parameter was used (moved from, or never initialised)");
+    return *leaf_.get();
+  }
+  LeafRef leaf_;
+};
+
+/// A parameter and its path in the model, such as "rnn.cells.0.w_ih".
+struct NamedParameter {
+  std::string name;
+  Parameter* parameter;
+};
+
+inline Parameter::Parameter(const Parameter& other) {
+  if (!other.defined()) return;
+  *this = Parameter(other.value().clone());
+  leaf_->frozen = other.leaf_->frozen;
+}
+
+inline Parameter& Parameter::operator=(const Parameter& other) {
+  if (this == &other) return *this;
+  const bool fits = defined() && other.defined() && shape() == other.shape() &&
+                    value().dtype() == other.value().dtype();
+  if (fits) {
+    leaf_->value.copy_(other.value());
+    return *this;
+  }
+  require<ShapeError>(
+      !defined() || !leaf_->tracked, "a parameter of an optimizer cannot change from ",
+      leaf_ ? leaf_->value.shape() : Shape{}, " to ", other.defined() ? other.shape() : Shape{});
+  return *this = Parameter(other);
+}
+
+}  // namespace tapestry

@@ -1,0 +1,62 @@
+#pragma once
+// Pictures of curves without a plotting library: a Plot says what to draw; write_plot() leaves the
+// numbers (NAME.csv) and a gnuplot script (NAME.gp) that anyone can edit and run again, and runs it
+// where gnuplot is installed; text_chart() draws the same in characters. Colours are those of Okabe
+// and Ito (2008), which people with colour vision deficiencies tell apart.
+//
+// A y that is not finite leaves a gap. On a month axis x counts months, see month_number().
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tapestry::app {
+
+struct Series {
+  enum class Style { line, points, band };
+
+  std::string name;
+  std::vector<double> x, y;
+  std::vector<double> y_high = {};  ///< upper edge of a band whose lower edge is y
+  /// A band takes the colour of the next line or points.
+  Style style = Style::line;
+};
+
+/// A vertical line across the plot, such as the end of the training data.
+struct Marker {
+  double x = 0;
+  std::string label;
+};
+
+struct Plot {
+  enum class Axis { number, month };
+
+  std::string title, x_label, y_label;
+  std::vector<Series> series;
+  std::vector<Marker> markers = {};
+  Axis x_axis = Axis::number;
+};
+
+/// "1949-01" -> months since January of year 0; throws ValueError on anything else.
+double month_number(std::string_view text);
+/// The inverse, "1949-01".
+std::string month_name(double month);
+
+struct PlotFiles {
+  std::vector<std::filesystem::path> written;  ///< csv, gp, and, when gnuplot ran, svg and png
+  std::string warning;  ///< why there is no picture; empty when there is one or no gnuplot
+};
+
+/// Writes `stem`.csv and `stem`.gp and, when gnuplot is on PATH, `stem`.svg and `stem`.png (960 x
+/// 540). Throws UserError when the first two cannot be written.
+PlotFiles write_plot(const Plot& plot, const std::filesystem::path& stem);
+
+/// The whole chart with title, axes and legend in `width` columns and `height` rows of curve.
+struct TextStyle {
+  bool utf8 = false;
+  bool color = false;
+};
+std::string text_chart(const Plot& plot, int width, int height, TextStyle style = {});
+
+}  // namespace tapestry::app

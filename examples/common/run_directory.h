@@ -1,0 +1,79 @@
+#pragma once
+// Where a run keeps its files. A RunDirectory exists on disk, can be written, belongs to this
+// process alone while the object lives (an advisory lock on the directory), and never takes over a
+// run that is already there unless told to. Files appear in it whole or not at all: written beside
+// their place, synced, renamed. Errors are UserError: cannot_create or io_error with the system's
+// reason.
+
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tapestry::app {
+
+enum class IfRunExists { refuse, overwrite, resume };
+
+class RunDirectory {
+ public:
+  /// Creates `path` or takes an existing directory. `owned` are the file name patterns (as in a
+  /// shell) of what a run leaves behind: a directory with any of them holds a run, and overwriting
+  /// removes these entries and nothing else.
+  RunDirectory(const std::filesystem::path& path, const std::vector<std::string>& owned,
+               IfRunExists if_exists);
+  ~RunDirectory();
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  /// The path of the file `name` in the directory.
+  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
+  /// Whether a run was found (and kept: resume).
+  bool holds_run() const { return holds_run_; }
+
+ private:
+  std::filesystem::path path_;
+  int lock_ = -1;
+  bool holds_run_ = false;
+};
+
+/// Creates and returns PARENT/PROGRAM-YYYYMMDD-HHMMSS (local time); -2, -3 ... where that exists.
+std::filesystem::path create_default_run(std::string_view program, std::time_t now,
+                                         const std::filesystem::path& parent = "runs");
+
+/// Replaces the file at `path` by `contents`, or leaves it as it was and throws.
+void write_atomically(const std::filesystem::path& path, std::string_view contents);
+
+/// The same rows in metrics.csv and metrics.jsonl, each on disk when row() returns. A number that
+/// is missing or not finite is an empty field and null.
+class MetricsWriter {
+ public:
+  /// Starts afresh, or goes on after the first `keep_rows` rows of a resumed run; throws UserError
+  /// (bad_data) when those are not there or have other columns.
+  MetricsWriter(const std::filesystem::path& directory, std::vector<std::string> columns,
+                std::size_t keep_rows = 0);
+
+  void row(std::span<const std::optional<double>> values);
+  void row(std::initializer_list<std::optional<double>> values) {
+    row(std::span(values.begin(), values.size()));
+  }
+  std::size_t rows() const { return rows_; }
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  using File = std::unique_ptr<std::FILE, Close>;
+
+  std::vector<std::string> columns_;
+  std::size_t rows_ = 0;
+  std::filesystem::path csv_path_, jsonl_path_;
+  File csv_, jsonl_;
+};
+
+}  // namespace tapestry::app

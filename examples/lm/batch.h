@@ -1,0 +1,25 @@
+#pragma once
+// Batches of whole sentences, packed: no padding, and no loss depends on what shares the batch.
+
+#include <vector>
+
+#include <tapestry/examples/lm/vocabulary.h>
+#include <tapestry/nn/packing.h>
+#include <tapestry/tensor/random.h>
+
+namespace tapestry::lm {
+
+struct Batch {
+  Packing packing;
+  Tensor inputs, targets;  // i32 (rows): begin w1 ... wn and w1 ... wn end, in packed order
+  int64_t sentences() const { return packing.batch(); }
+  int64_t tokens() const { return packing.rows(); }
+};
+
+/// The given sentences of the corpus as one batch.
+Batch make_batch(const EncodedCorpus& corpus, std::span<const int64_t> sentences);
+
+/// The order in which an epoch visits the sentences: as they are, or shuffled by (seed, epoch).
+std::vector<int64_t> epoch_order(int64_t sentences, bool shuffle, uint64_t seed, int64_t epoch);
+
+}  // namespace tapestry::lm

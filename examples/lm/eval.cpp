@@ -1,0 +1,52 @@
+// lm eval: the loss and perplexity of a trained model on text.
+
+#include <fmt/format.h>
+#include <tapestry/examples/common/progress.h>
+#include <tapestry/examples/lm/commands.h>
+#include <tapestry/examples/lm/evaluate.h>
+#include <tapestry/examples/lm/run.h>
+
+#include <nlohmann/json.hpp>
+
+namespace tapestry::lm {
+
+app::ExitCode eval(const EvalSettings& s) {
+  const Run run = Run::open(s.run);
+  const Corpus corpus = read_sentences(
+      s.files, {run.settings.input.lower, run.settings.input.split_sentences, s.max_sentences});
+  const EncodedCorpus text = run.vocabulary.encode(corpus);
+  const DType dtype = s.dtype.empty() ? run.settings.dtype : s.dtype == "double" ? f64 : f32;
+
+  const Evaluation e = with_cell(run.settings.model.cell, [&]<class Cell>() {
+    const LanguageModel<Cell> model = run.model<Cell>(dtype);
+    app::Progress progress(static_cast<double>(text.tokens()), s.common.progress_settings("tok"));
+    const auto status = [] {
+      return app::Status{.prefix = "eval", .fraction = {}, .position = "", .fields = {}};
+    };
+    const Evaluation out = evaluate(model, text, s.batch, [&](int64_t done) {
+      progress.update(static_cast<double>(done), status);
+    });
+    progress.finish(static_cast<double>(text.tokens()), status());
+    return out;
+  });
+
+  if (s.json) {
+    const nlohmann::ordered_json out = {{"sentences", e.sentences},
+                                        {"tokens", e.tokens},
+                                        {"oov", e.oov},
+                                        {"loss", e.loss()},
+                                        {"perplexity", e.perplexity()},
+                                        {"bits_per_token", e.bits_per_token()}};
+    fmt::print("{}\n", out.dump(2));
+  } else {
+    fmt::print(
+        "{} sentences, {} tokens, {} unknown ({:.2f}%)\nloss {:.4f} nats per token ({:.4f} bits), "
+        "perplexity {:.2f}\n",
+        e.sentences, e.tokens, e.oov,
+        100 * static_cast<double>(e.oov) / static_cast<double>(e.tokens), e.loss(),
+        e.bits_per_token(), e.perplexity());
+  }
+  return app::ExitCode::ok;
+}
+
+}  // namespace tapestry::lm

@@ -1,0 +1,44 @@
+#pragma once
+// A run: the directory that `lm train` leaves behind and the other commands read.
+//   config.json                  how the text is read, the model, the training settings
+//   vocab.txt                    token<TAB>count, a line per id
+//   ckpt-000123.safetensors      parameters, optimizer, counters after 123 updates
+//   last, best                   links to checkpoints
+//   metrics.csv, metrics.jsonl   progress of the loss
+
+#include <tapestry/examples/lm/settings.h>
+#include <tapestry/nn/checkpoint.h>
+
+#include <filesystem>
+
+namespace tapestry::lm {
+
+/// The patterns of the files a run owns.
+const std::vector<std::string>& run_files();
+
+/// config.json of a run.
+std::string config_text(const TrainSettings& settings);
+
+/// A run opened for reading.
+struct Run {
+  std::filesystem::path directory, checkpoint;
+  TrainSettings settings;  // as far as config.json holds them
+  Vocabulary vocabulary;
+  NamedTensors state;
+
+  /// `path` is a run directory (its best checkpoint, else its last) or a checkpoint file in one.
+  /// Throws UserError (no_input), FormatError.
+  static Run open(const std::string& path);
+
+  /// The model, in the element type it was trained in or another.
+  template <class Cell>
+  LanguageModel<Cell> model(DType dtype) const {
+    Rng rng(0);
+    LanguageModel<Cell> out(settings.model, rng, settings.dtype);
+    from_tensors(out, state, "model.");
+    out.rnn.bptt = settings.bptt;
+    return cast(out, dtype);
+  }
+};
+
+}  // namespace tapestry::lm

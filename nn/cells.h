@@ -1,0 +1,108 @@
+#pragma once
+// RNNCell, LSTMCell, GRUCell. A cell is a plain struct with
+//   struct State { Var h, ...; FIELDS(h, ...) };   each (B, ...); the first is the output
+//   Cell(int64_t in, int64_t hidden, Rng& rng, ...);
+//   Var input(const Var& x) const;                 the part of the inputs, for all time steps at
+//   once State step(const Var& xw, const State& s) const; State zero(int64_t batch) const;
+// and a user's cell with these members is as good as one of these everywhere in the library.
+// With in = 0 the inputs arrive already multiplied: gates * hidden wide, such as the rows of an
+// Embedding (one-hot input).
+// Weights are (in, gates * hidden), drawn from U(+-1/sqrt(inputs)), biases from
+// U(+-1/sqrt(hidden)).
+
+#include <tapestry/autograd/ops.h>
+#include <tapestry/nn/fields.h>
+#include <tapestry/nn/init.h>
+
+namespace tapestry {
+
+namespace detail {
+/// x w + bias, either of which may be absent.
+inline Var project(const Var& x, const Parameter& w, const Parameter& bias) {
+  if (!w.defined()) return bias.defined() ? x + bias : x;
+  return bias.defined() ? affine(x, w, bias) : matmul(x, w);
+}
+inline Var zeros(int64_t batch, int64_t width, const Parameter& like) {
+  return Tensor::zeros({batch, width}, like.value().dtype());
+}
+}  // namespace detail
+
+enum class Activation { tanh, relu };
+
+/// h' = f(x w_ih + bias + h w_hh), f tanh or relu (Elman, 1990).
+struct RNNCell {
+  static constexpr int64_t gates = 1;
+  struct State {
+    Var h;
+    FIELDS(h)
+  };
+  Parameter w_ih, w_hh, bias;
+  FIELDS(w_ih, w_hh, bias)
+  Activation activation = Activation::tanh;
+
+  RNNCell(int64_t in, int64_t hidden, Rng& rng, bool with_bias = true,
+          Activation f = Activation::tanh, DType dtype = f32)
+      : activation(f) {
+    if (in > 0) w_ih = Parameter(uniform_fan_in({in, hidden}, in, rng, dtype));
+    w_hh = Parameter(uniform_fan_in({hidden, hidden}, hidden, rng, dtype));
+    if (with_bias) bias = Parameter(uniform_fan_in({hidden}, hidden, rng, dtype));
+  }
+  Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
+  State step(const Var& xw, const State& s) const {
+    const Var z = affine(s.h, w_hh, xw);
+    return {activation == Activation::tanh ? tanh(z) : relu(z)};
+  }
+  State zero(int64_t batch) const { return {detail::zeros(batch, w_hh.shape()[0], w_hh)}; }
+};
+
+/// Gates in the order i, f, g, o; formulas in tensor/fused.h. One bias (two would only be summed).
+struct LSTMCell {
+  static constexpr int64_t gates = 4;
+  struct State {
+    Var h, c;
+    FIELDS(h, c)
+  };
+  Parameter w_ih, w_hh, bias;
+  FIELDS(w_ih, w_hh, bias)
+
+  LSTMCell(int64_t in, int64_t hidden, Rng& rng, bool with_bias = true, DType dtype = f32) {
+    if (in > 0) w_ih = Parameter(uniform_fan_in({in, 4 * hidden}, in, rng, dtype));
+    w_hh = Parameter(uniform_fan_in({hidden, 4 * hidden}, hidden, rng, dtype));
+    if (with_bias) bias = Parameter(uniform_fan_in({4 * hidden}, hidden, rng, dtype));
+  }
+  Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
+  State step(const Var& xw, const State& s) const {
+    const Var hc = lstm_gates(affine(s.h, w_hh, xw), s.c);
+    return {select(hc, 0, 0), select(hc, 0, 1)};
+  }
+  State zero(int64_t batch) const {
+    const Var z = detail::zeros(batch, w_hh.shape()[0], w_hh);
+    return {z, z};
+  }
+};
+
+/// Gates in the order r, z, n. Two biases: the reset gate multiplies h w_hh + bias_hh.
+struct GRUCell {
+  static constexpr int64_t gates = 3;
+  struct State {
+    Var h;
+    FIELDS(h)
+  };
+  Parameter w_ih, w_hh, bias, bias_hh;
+  FIELDS(w_ih, w_hh, bias, bias_hh)
+
+  GRUCell(int64_t in, int64_t hidden, Rng& rng, bool with_bias = true, DType dtype = f32) {
+    if (in > 0) w_ih = Parameter(uniform_fan_in({in, 3 * hidden}, in, rng, dtype));
+    w_hh = Parameter(uniform_fan_in({hidden, 3 * hidden}, hidden, rng, dtype));
+    if (!with_bias) return;
+    bias = Parameter(uniform_fan_in({3 * hidden}, hidden, rng, dtype));
+    bias_hh = Parameter(uniform_fan_in({3 * hidden}, hidden, rng, dtype));
+  }
+  Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
+  State step(const Var& xw, const State& s) const {
+    return {gru_gates(xw, detail::project(s.h, w_hh, bias_hh), s.h)};
+  }
+  State zero(int64_t batch) const { return {detail::zeros(batch, w_hh.shape()[0], w_hh)}; }
+};
+
+}  // namespace tapestry

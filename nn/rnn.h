@@ -1,0 +1,178 @@
+#pragma once
+// RNN<Cell>: layers of any cell, optionally in both directions, over sequences.
+//
+//   RNN<LSTMCell> rnn(in, hidden, layers, rng);
+//   auto [y, state] = rnn(x);                 // x (T, B, in) -> y (T, B, hidden)
+//   auto [y, state] = rnn(x, lengths);        // y is 0 behind each sequence's end; state is the
+//   last real one auto [y, state] = rnn.step(x_t, state);   // streaming: x_t (B, in) -> y (B,
+//   hidden)
+//
+// output(state) is the top layer's last output: what sequence-to-one models use.
+// Truncation (rnn.bptt) is that of unroll.h. In exact mode a stack is one cell: the transitions an
+// error crosses are counted over all layers together. Bidirectional layers have no exact mode.
+
+#include <optional>
+
+#include <tapestry/nn/cells.h>
+#include <tapestry/nn/unroll.h>
+
+namespace tapestry {
+
+template <class Cell>
+struct RNN {
+  struct State {
+    PoolVector<typename Cell::State> layers;  // bidirectional: forward, reverse, forward, ...
+    FIELDS(layers)
+    friend Var output(const State& s) { return tapestry::output(s.layers.back()); }
+  };
+  struct Output {
+    Var y;
+    State state;
+  };
+
+  std::vector<Cell> cells, reverse;  // reverse is empty unless bidirectional
+  FIELDS(cells, reverse)
+  Bptt bptt{BpttMode::full};
+  double dropout = 0;  // between layers
+
+  /// `more` goes to each cell's constructor. in = 0: the first layer's input comes projected.
+  template <class... More>
+  RNN(int64_t in, int64_t hidden, int64_t layers, Rng& rng, bool bidirectional = false,
+      const More&... more) {
+    require<ValueError>(layers >= 1, "RNN: ", layers, " layers, expected at least 1");
+    const int64_t width = bidirectional ? 2 * hidden : hidden;
+    for (int64_t l = 0; l < layers; ++l) {
+      cells.emplace_back(l ? width : in, hidden, rng, more...);
+      if (bidirectional) reverse.emplace_back(l ? width : in, hidden, rng, more...);
+    }
+  }
+
+  State zero(int64_t batch) const {
+    State out;
+    for (size_t l = 0; l < cells.size(); ++l) {
+      out.layers.push_back(cells[l].zero(batch));
+      if (!reverse.empty()) out.layers.push_back(reverse[l].zero(batch));
+    }
+    return out;
+  }
+
+  /// x (T, B, in) -> y (T, B, hidden), from zero or given states. `rng` turns dropout on.
+  Output operator()(const Var& x, std::span<const int64_t> lengths = {},
+                    const std::optional<State>& initial = {}, Rng* rng = nullptr) const {
+    require<ShapeError>(x.value().rank() == 3, "RNN: the input is ", x.shape(),
+                        ", expected (time, batch, features)");
+    const int64_t steps = x.size(0), batch = x.size(1);
+    require<ShapeError>(lengths.empty() || static_cast<int64_t>(lengths.size()) == batch,
+                        "RNN: ", lengths.size(), " lengths for a batch of ", batch);
+    for (size_t i = 0; i < lengths.size(); ++i)
+      require<ShapeError>(lengths[i] <= steps, "RNN: lengths[", i, "] = ", lengths[i],
+                          " is longer than the ", steps, " time steps of the input");
+    const Packing p = lengths.empty() ? Packing::uniform(steps, batch) : Packing(lengths);
+    const Var rows = reshape(x, {steps * batch, x.size(2)});
+    if (p.is_uniform && p.steps() == steps) {
+      Output out = run(rows, p, initial ? *initial : zero(batch), rng);
+      out.y = reshape(out.y, {steps, batch, out.y.size(1)});
+      return out;
+    }
+    // Packed rows are indices into the given layout narrowed to the longest length.
+    const State in_slots =
+        initial ? map_state(*initial,
+                            [&](const Var& v) { return embedding(v, Tensor::indices(p.order)); })
+                : zero(batch);
+    Output out = run(embedding(rows, p.padded), p, in_slots, rng);
+    const int64_t width = out.y.size(1);
+    const Var padding = Tensor::zeros({1, width}, out.y.dtype());
+    Var y = reshape(embedding(concat({out.y, padding}), p.packed), {p.steps(), batch, width});
+    if (p.steps() < steps)
+      y = concat({y, Var(Tensor::zeros({steps - p.steps(), batch, width}, y.dtype()))});
+    return {y, map_state(out.state, [&](const Var& v) { return embedding(v, p.slots); })};
+  }
+
+  /// One time step: x (B, in).
+  Output step(const Var& x, const State& s, Rng* rng = nullptr) const {
+    require<ValueError>(reverse.empty(), "RNN: bidirectional layers cannot be stepped");
+    require<ShapeError>(s.layers.size() == cells.size(), "RNN: a state of ", s.layers.size(),
+                        " layers for ", cells.size(), " (start from zero(batch))");
+    Output out{x, s};
+    for (size_t l = 0; l < cells.size(); ++l) {
+      if (l > 0) out.y = tapestry::dropout(out.y, dropout, rng);
+      out.state.layers[l] = cells[l].step(cells[l].input(out.y), s.layers[l]);
+      out.y = output(out.state.layers[l]);
+    }
+    return out;
+  }
+
+  /// Packed rows (rows, in) in, packed rows out; states in slot order. What models call that pack
+  /// their batches themselves.
+  Output run(const Var& x, const Packing& p, const State& initial, Rng* rng = nullptr) const {
+    require<ShapeError>(x.shape()[0] == p.rows(), "RNN: ", x.shape(), " for ", p.rows(),
+                        " packed rows");
+    require<ShapeError>(initial.layers.size() == cells.size() + reverse.size(), "RNN: a state of ",
+                        initial.layers.size(), " layers for ", cells.size() + reverse.size(),
+                        " (start from zero(batch))");
+    if (bptt.mode == BpttMode::exact && cells.size() > 1)
+      return run_as_one_cell(x, p, initial, rng);
+    require<ValueError>(reverse.empty() || bptt.mode != BpttMode::exact,
+                        "RNN: bidirectional layers have no exact truncation (use chunk or full)");
+    Output out{x, {}};
+    for (size_t l = 0; l < cells.size(); ++l) {
+      if (l > 0) out.y = tapestry::dropout(out.y, dropout, rng);
+      if (reverse.empty()) {
+        out.y = layer(cells[l], out.y, p, initial.layers[l], out.state);
+      } else {
+        const Var mirrored = embedding(out.y, p.mirrored);
+        const Var forward = layer(cells[l], out.y, p, initial.layers[2 * l], out.state);
+        const Var backward = layer(reverse[l], mirrored, p, initial.layers[2 * l + 1], out.state);
+        out.y = concat({forward, embedding(backward, p.mirrored)}, 1);
+      }
+    }
+    return out;
+  }
+
+ private:
+  Var layer(const Cell& cell, const Var& x, const Packing& p, const typename Cell::State& initial,
+            State& last) const {
+    const Var xw = cell.input(x);
+    auto out =
+        unroll(p, initial, bptt, [&](int64_t first, int64_t count, const typename Cell::State& s) {
+          return cell.step(rows(xw, first, count), s);
+        });
+    last.layers.push_back(std::move(out.last));
+    return out.y;
+  }
+
+  /// Every layer inside one transition.
+  Output run_as_one_cell(const Var& x, const Packing& p, const State& initial, Rng* rng) const {
+    require<ValueError>(reverse.empty(),
+                        "RNN: bidirectional layers have no exact truncation (use chunk or full)");
+    const Var xw = cells[0].input(x);
+    PoolVector<Var> masks;  // drawn once for all rows: a step is evaluated more than once
+    for (size_t l = 1; l < cells.size() && rng && dropout > 0; ++l) {
+      const Tape::Pause pause;
+      const Var& h = std::get<0>(initial.layers[l - 1].fields());
+      masks.push_back(
+          tapestry::dropout(Tensor::full({p.rows(), h.size(1)}, 1, h.dtype()), dropout, rng));
+    }
+    const auto step = [&](int64_t first, int64_t count, const State& s) {
+      State next = s;
+      Var y = rows(xw, first, count);
+      for (size_t l = 0; l < cells.size(); ++l) {
+        if (l > 0) {
+          if (!masks.empty()) y = y * rows(masks[l - 1], first, count);
+          y = cells[l].input(y);
+        }
+        next.layers[l] = cells[l].step(y, s.layers[l]);
+        y = output(next.layers[l]);
+      }
+      return next;
+    };
+    auto out = unroll(p, initial, bptt, step);
+    return {out.y, std::move(out.last)};
+  }
+
+  static Var rows(const Var& x, int64_t first, int64_t count) {
+    return first == 0 && count == x.shape()[0] ? x : narrow(x, 0, first, count);
+  }
+};
+
+}  // namespace tapestry

@@ -1,0 +1,64 @@
+#pragma once
+// What tapestry throws. Every error is an exception derived from Error whose message reads
+//   op: what was given: what is wrong (hint)
+// Checks are always on, also in Release builds.
+
+#include <locale>
+#include <sstream>
+#include <stdexcept>
+
+namespace tapestry {
+
+struct Error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+/// Sizes that do not fit an operation.
+struct ShapeError : Error {
+  using Error::Error;
+};
+/// An index outside its range.
+struct IndexError : Error {
+  using Error::Error;
+};
+/// An element type that an operation does not take, or two that differ.
+struct DTypeError : Error {
+  using Error::Error;
+};
+/// A number outside its documented range.
+struct ValueError : Error {
+  using Error::Error;
+};
+/// Recording or reversing in a way the tape does not allow.
+struct TapeError : Error {
+  using Error::Error;
+};
+/// A NaN or an infinity where a finite number is needed.
+struct NonFiniteError : Error {
+  using Error::Error;
+};
+/// A file that cannot be opened, read, written or renamed.
+struct FileError : Error {
+  using Error::Error;
+};
+/// A file whose contents are malformed or do not match what is loaded into.
+struct FormatError : Error {
+  using Error::Error;
+};
+
+/// Throws E with the concatenation of `parts`, numbers in the C locale.
+template <class E = Error, class... Parts>
+[[noreturn, gnu::noinline, gnu::cold]] void fail(const Parts&... parts) {
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  (text << ... << parts);
+  throw E(text.str());
+}
+
+/// fail<E>(parts...) unless `condition` holds; parts are only formatted on failure.
+template <class E = Error, class... Parts>
+inline void require(bool condition, const Parts&... parts) {
+  if (!condition) [[unlikely]]
+    fail<E>(parts...);
+}
+
+}  // namespace tapestry

@@ -1,0 +1,200 @@
+#include <tapestry/tensor/reduce.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <tapestry/tensor/loops.h>
+#include <tapestry/tensor/vector_math.h>
+
+namespace tapestry {
+namespace {
+
+/// The sum of f(x[i]) over a row: sixteen lanes in T per block of 512, blocks in double.
+template <class T, class F>
+double sum_row(const T* x, int64_t step, int64_t n, F f) {
+  double total = 0;
+  if (step != 1) {
+    for (int64_t i = 0; i < n; ++i) total += static_cast<double>(f(x[i * step]));
+    return total;
+  }
+  constexpr int64_t kLanes = 16, kBlock = 512;
+  while (n >= kLanes) {
+    const int64_t block = std::min(n, kBlock) / kLanes * kLanes;
+    T lanes[kLanes] = {};
+    for (int64_t i = 0; i < block; i += kLanes)
+      for (int64_t k = 0; k < kLanes; ++k) lanes[k] += f(x[i + k]);
+    for (const T lane : lanes) total += static_cast<double>(lane);
+    x += block;
+    n -= block;
+  }
+  for (int64_t i = 0; i < n; ++i) total += static_cast<double>(f(x[i]));
+  return total;
+}
+
+template <class F>
+double sum_all(const char* op, const Tensor& a, F f) {
+  require_defined(op, a);
+  double total = 0;
+  dispatch(op, a.dtype(), [&](auto zero) {
+    const auto* x = a.data<decltype(zero)>();
+    LoopNest<1>(a.shape(), {a.strides()}).rows([&](auto at, int64_t n, auto step) {
+      total += sum_row(x + at[0], step[0], n, f);
+    });
+  });
+  return total;
+}
+
+/// A tensor seen as (outer, n, inner) around one dim.
+struct Around {
+  int64_t outer = 1, n, inner = 1;
+  Around(const Shape& shape, int dim) : n(shape[dim]) {
+    for (int i = 0; i < dim; ++i) outer *= shape[i];
+    for (int i = dim + 1; i < shape.rank(); ++i) inner *= shape[i];
+  }
+};
+
+Shape reduced(const Shape& shape, int dim, bool keepdim) {
+  Shape out = shape;
+  out[dim] = 1;
+  return keepdim ? out : shape.without(dim);
+}
+
+/// Applies row(x, y, n) to every run along `dim`, which is moved to the end for it.
+template <class F>
+Tensor along(const char* op, const Tensor& a, int dim, F row) {
+  require_defined(op, a);
+  const int d = normalize_dim(op, a.shape(), dim);
+  if (d != a.rank() - 1)
+    return along(op, a.transpose(d, -1), -1, row).transpose(d, -1).to_contiguous();
+  const Tensor x = a.to_contiguous();
+  Tensor out = Tensor::empty(a.shape(), a.dtype());
+  const int64_t n = a.shape()[d], rows = n ? a.numel() / n : 0;
+  dispatch(op, a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t r = 0; r < rows; ++r) row(x.data<T>() + r * n, out.data<T>() + r * n, n);
+  });
+  return out;
+}
+
+constexpr auto identity = [](auto x) { return x; };
+
+}  // namespace
+
+Tensor sum(const Tensor& a) { return Tensor::scalar(sum_all("sum", a, identity), a.dtype()); }
+
+Tensor mean(const Tensor& a) {
+  require<ShapeError>(a.numel() > 0, "mean: ", a.shape(), " has no elements");
+  return Tensor::scalar(sum_all("mean", a, identity) / static_cast<double>(a.numel()), a.dtype());
+}
+
+Tensor sum(const Tensor& a, int dim, bool keepdim) {
+  require_defined("sum", a);
+  const int d = normalize_dim("sum", a.shape(), dim);
+  Shape kept = a.shape();
+  kept[d] = 1;
+  const Tensor out = sum_to(a, kept);
+  return keepdim ? out : out.reshape(a.shape().without(d));
+}
+
+Tensor mean(const Tensor& a, int dim, bool keepdim) {
+  require_defined("mean", a);
+  const int64_t n = a.size(dim);
+  require<ShapeError>(n > 0, "mean: dim ", dim, " of ", a.shape(), " has no elements");
+  return sum(a, dim, keepdim).mul_(1 / static_cast<double>(n));
+}
+
+Tensor sum_to(const Tensor& a, const Shape& shape) {
+  require_defined("sum_to", a);
+  if (a.shape() == shape) return a;
+  require<ShapeError>(broadcast("sum_to", shape, a.shape()) == a.shape(), "sum_to: ", a.shape(),
+                      " was not broadcast from ", shape);
+  Tensor out = Tensor::zeros(shape, a.dtype());
+  dispatch("sum_to", a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* o = out.data<T>();
+    const T* x = a.data<T>();
+    LoopNest<2>(a.shape(), {broadcast_strides(out, a.shape()), a.strides()})
+        .rows([&](auto at, int64_t n, auto step) {
+          T* ro = o + at[0];
+          const T* rx = x + at[1];
+          if (step[0] == 0)
+            *ro += static_cast<T>(sum_row(rx, step[1], n, identity));
+          else
+            for (int64_t i = 0; i < n; ++i) ro[i * step[0]] += rx[i * step[1]];
+        });
+  });
+  return out;
+}
+
+MaxResult max(const Tensor& a, int dim, bool keepdim) {
+  require_defined("max", a);
+  const int d = normalize_dim("max", a.shape(), dim);
+  const Around size(a.shape(), d);
+  require<ShapeError>(size.n > 0, "max: dim ", d, " of ", a.shape(), " has no elements");
+  const Shape shape = reduced(a.shape(), d, keepdim);
+  MaxResult out{Tensor::empty(shape, a.dtype()), Tensor::empty(shape, i32)};
+  const Tensor x = a.to_contiguous();
+  dispatch("max", a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t o = 0; o < size.outer; ++o)
+      for (int64_t i = 0; i < size.inner; ++i) {
+        const T* run = x.data<T>() + o * size.n * size.inner + i;
+        int64_t best = 0;
+        for (int64_t k = 1; k < size.n && !std::isnan(run[best * size.inner]); ++k)
+          if (!(run[k * size.inner] <= run[best * size.inner])) best = k;
+        out.values.data<T>()[o * size.inner + i] = run[best * size.inner];
+        out.indices.data<int32_t>()[o * size.inner + i] = static_cast<int32_t>(best);
+      }
+  });
+  return out;
+}
+
+Tensor place(const Tensor& values, const Tensor& indices, const Shape& shape, int dim) {
+  const int d = normalize_dim("place", shape, dim);
+  const Around size(shape, d);
+  Tensor out = Tensor::zeros(shape, values.dtype());
+  const Tensor v = values.to_contiguous(), at = indices.to_contiguous();
+  dispatch("place", values.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t o = 0; o < size.outer; ++o)
+      for (int64_t i = 0; i < size.inner; ++i) {
+        const int64_t k = o * size.inner + i;
+        out.data<T>()[(o * size.n + at.data<int32_t>()[k]) * size.inner + i] += v.data<T>()[k];
+      }
+  });
+  return out;
+}
+
+Tensor softmax(const Tensor& a, int dim) {
+  return along("softmax", a, dim, [](const auto* x, auto* y, int64_t n) {
+    using T = std::remove_cvref_t<decltype(*x)>;
+    const T top = *std::max_element(x, x + n);
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i] - top;
+    exp_row(y, y, n);
+    const T scale = static_cast<T>(1 / sum_row(y, 1, n, identity));
+    for (int64_t i = 0; i < n; ++i) y[i] *= scale;
+  });
+}
+
+Tensor log_softmax(const Tensor& a, int dim) {
+  return along("log_softmax", a, dim, [](const auto* x, auto* y, int64_t n) {
+    using T = std::remove_cvref_t<decltype(*x)>;
+    const T top = *std::max_element(x, x + n);
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i] - top;
+    exp_row(y, y, n);
+    const T shift = top + static_cast<T>(std::log(sum_row(y, 1, n, identity)));
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i] - shift;
+  });
+}
+
+double squared_norm(const Tensor& a) {
+  return sum_all("norm", a, [](auto x) { return x * x; });
+}
+
+bool all_finite(const Tensor& a) {
+  // x - x is 0 for a finite x and NaN otherwise, so one sum decides.
+  return sum_all("all_finite", a, [](auto x) { return x - x; }) == 0;
+}
+
+}  // namespace tapestry

@@ -1,0 +1,67 @@
+#include <tapestry/tensor/shape.h>
+
+#include <algorithm>
+
+namespace tapestry {
+
+Shape::Shape(std::span<const int64_t> sizes) {
+  require<ShapeError>(sizes.size() <= kMaxRank, "shape: rank ", sizes.size(),
+                      " is more than 4 (merge dims with reshape)");
+  for (const int64_t size : sizes) {
+    require<ShapeError>(size >= 0, "shape: size ", size, " is negative");
+    sizes_[static_cast<size_t>(rank_++)] = size;
+  }
+}
+
+Shape Shape::without(int dim) const {
+  Shape out = *this;
+  for (int i = dim; i + 1 < rank_; ++i) out[i] = out[i + 1];
+  out[--out.rank_] = 1;
+  return out;
+}
+
+Shape Shape::with(int dim, int64_t size) const {
+  require<ShapeError>(rank_ < kMaxRank, "shape: ", *this, " already has rank 4");
+  Shape out = *this;
+  for (int i = out.rank_++; i > dim; --i) out[i] = out[i - 1];
+  out[dim] = size;
+  return out;
+}
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape) {
+  out << '(';
+  for (int i = 0; i < shape.rank(); ++i) out << (i ? ", " : "") << shape[i];
+  return out << ')';
+}
+
+Strides contiguous_strides(const Shape& shape) {
+  Strides strides{};
+  int64_t step = 1;
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    strides[static_cast<size_t>(i)] = step;
+    step *= shape[i];
+  }
+  return strides;
+}
+
+Shape broadcast(const char* op, const Shape& a, const Shape& b) {
+  if (a == b) return a;
+  Shape out = a.rank() >= b.rank() ? a : b;
+  for (int i = 0; i < out.rank(); ++i) {
+    const int in_a = i - out.rank() + a.rank(), in_b = i - out.rank() + b.rank();
+    const int64_t x = in_a < 0 ? 1 : a[in_a], y = in_b < 0 ? 1 : b[in_b];
+    require<ShapeError>(x == y || x == 1 || y == 1, op, ": ", a, " and ", b,
+                        " do not broadcast: dim ", i, " is ", x, " and ", y);
+    out[i] = x == 1 ? y : x;
+  }
+  return out;
+}
+
+int normalize_dim(const char* op, const Shape& shape, int dim) {
+  const int d = dim < 0 ? dim + shape.rank() : dim;
+  require<IndexError>(d >= 0 && d < shape.rank(), op, ": dim ", dim, " is outside ", shape,
+                      ", which has rank ", shape.rank());
+  return d;
+}
+
+}  // namespace tapestry

@@ -1,0 +1,52 @@
+#pragma once
+// Shape: up to four sizes, kept inline, and the pure rules about them. Unused sizes are 1, so
+// numel() is always a product of four. Strides count elements.
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <ostream>
+#include <span>
+
+#include <tapestry/tensor/error.h>
+
+namespace tapestry {
+
+inline constexpr int kMaxRank = 4;
+using Strides = std::array<int64_t, kMaxRank>;
+
+class Shape {
+ public:
+  Shape() = default;  // rank 0: a scalar
+  Shape(std::initializer_list<int64_t> sizes) : Shape(std::span(sizes.begin(), sizes.size())) {}
+  /// Throws ShapeError for more than four sizes or a negative one.
+  explicit Shape(std::span<const int64_t> sizes);
+
+  int rank() const { return rank_; }
+  int64_t operator[](int dim) const { return sizes_[static_cast<size_t>(dim)]; }
+  int64_t& operator[](int dim) { return sizes_[static_cast<size_t>(dim)]; }
+  int64_t numel() const { return sizes_[0] * sizes_[1] * sizes_[2] * sizes_[3]; }
+  bool operator==(const Shape&) const = default;
+
+  /// The same sizes without `dim`, or with `size` put before `dim`.
+  Shape without(int dim) const;
+  Shape with(int dim, int64_t size) const;
+
+ private:
+  std::array<int64_t, kMaxRank> sizes_{1, 1, 1, 1};
+  int rank_ = 0;
+};
+
+/// "(20, 650)"
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
+
+/// Row-major strides.
+Strides contiguous_strides(const Shape& shape);
+
+/// The shape two operands broadcast to (sizes aligned at the last; 1 stretches); throws ShapeError.
+Shape broadcast(const char* op, const Shape& a, const Shape& b);
+
+/// Turns a dim that may count from the end (-1 is the last) into 0 ... rank-1; throws IndexError.
+int normalize_dim(const char* op, const Shape& shape, int dim);
+
+}  // namespace tapestry

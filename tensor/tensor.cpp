@@ -1,0 +1,283 @@
+#include <tapestry/tensor/tensor.h>
+
+#include <algorithm>
+#include <iomanip>
+
+#include <tapestry/tensor/loops.h>
+
+namespace tapestry {
+
+Tensor::Tensor(Storage storage, const Shape& shape, DType dtype)
+    : storage_(std::move(storage)),
+      shape_(shape),
+      strides_(contiguous_strides(shape)),
+      dtype_(dtype) {}
+
+Tensor Tensor::empty(const Shape& shape, DType dtype) {
+  return {Storage(static_cast<size_t>(shape.numel()) * size_of(dtype)), shape, dtype};
+}
+
+Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
+  Tensor out = empty(shape, dtype);
+  dispatch_any(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::fill_n(out.data<T>(), out.numel(), static_cast<T>(value));
+  });
+  return out;
+}
+
+Tensor Tensor::from(const Shape& shape, std::initializer_list<double> values, DType dtype) {
+  return from<double>(shape, std::span(values.begin(), values.size())).cast(dtype);
+}
+
+Tensor Tensor::indices(std::span<const int32_t> values) {
+  return from<int32_t>({static_cast<int64_t>(values.size())}, values);
+}
+
+void Tensor::update_contiguous() {
+  int64_t expected = 1;
+  contiguous_ = true;
+  for (int i = shape_.rank() - 1; i >= 0; --i) {
+    if (shape_[i] != 1 && strides_[static_cast<size_t>(i)] != expected) contiguous_ = false;
+    expected *= shape_[i];
+  }
+  if (shape_.numel() == 0) contiguous_ = true;
+}
+
+Tensor Tensor::transpose(int dim0, int dim1) const {
+  require<ShapeError>(rank() >= 2, "transpose: ", shape_, " has fewer than two dims");
+  const int i = normalize_dim("transpose", shape_, dim0);
+  const int j = normalize_dim("transpose", shape_, dim1);
+  Tensor out = *this;
+  std::swap(out.shape_[i], out.shape_[j]);
+  std::swap(out.strides_[static_cast<size_t>(i)], out.strides_[static_cast<size_t>(j)]);
+  out.update_contiguous();
+  return out;
+}
+
+Tensor Tensor::select(int dim, int64_t index) const {
+  const int d = normalize_dim("select", shape_, dim);
+  require<IndexError>(index >= 0 && index < shape_[d], "select: index ", index, " is outside dim ",
+                      d, " of ", shape_);
+  Tensor out = *this;
+  out.offset_ += index * strides_[static_cast<size_t>(d)];
+  out.shape_ = shape_.without(d);
+  for (size_t i = static_cast<size_t>(d); i + 1 < kMaxRank; ++i) out.strides_[i] = strides_[i + 1];
+  out.update_contiguous();
+  return out;
+}
+
+Tensor Tensor::narrow(int dim, int64_t start, int64_t count) const {
+  const int d = normalize_dim("narrow", shape_, dim);
+  require<IndexError>(start >= 0 && count >= 0 && start <= shape_[d] - count, "narrow: ", start,
+                      " ... ", start + count, " is outside dim ", d, " of ", shape_);
+  Tensor out = *this;
+  out.offset_ += start * strides_[static_cast<size_t>(d)];
+  out.shape_[d] = count;
+  out.update_contiguous();
+  return out;
+}
+
+Tensor Tensor::expand(const Shape& shape) const {
+  require<ShapeError>(broadcast("expand", shape, shape_) == shape, "expand: ", shape_,
+                      " does not broadcast to ", shape);
+  Tensor out = *this;
+  out.strides_ = broadcast_strides(*this, shape);
+  out.shape_ = shape;
+  out.update_contiguous();
+  return out;
+}
+
+Tensor Tensor::reshape(std::initializer_list<int64_t> sizes) const {
+  std::array<int64_t, kMaxRank> known{};
+  require<ShapeError>(sizes.size() <= kMaxRank, "reshape: rank ", sizes.size(), " is more than 4");
+  int64_t* unknown = nullptr;
+  int64_t product = 1;
+  size_t rank = 0;
+  for (const int64_t size : sizes) {
+    known[rank] = size;
+    if (size == -1) {
+      require<ShapeError>(!unknown, "reshape: ", shape_, ": only one size may be -1");
+      unknown = &known[rank];
+    } else {
+      product *= size;
+    }
+    ++rank;
+  }
+  if (unknown) {
+    require<ShapeError>(product > 0 && numel() % product == 0, "reshape: ", shape_,
+                        " does not divide by ", product);
+    *unknown = numel() / product;
+  }
+  return reshape(Shape(std::span<const int64_t>(known.data(), rank)));
+}
+
+Tensor Tensor::reshape(const Shape& shape) const {
+  require<ShapeError>(shape.numel() == numel(), "reshape: ", shape_, " has ", numel(),
+                      " elements, ", shape, " has ", shape.numel());
+  if (!contiguous_) {
+    const LoopNest<1> nest(shape_, {strides_});  // one dense run of any stride is enough for a view
+    if (nest.size[2] != 1 || nest.size[1] != 1) return clone().reshape(shape);
+    Tensor out = *this;
+    out.shape_ = shape;
+    out.strides_ = contiguous_strides(shape);
+    for (int64_t& stride : out.strides_) stride *= nest.stride[3][0];
+    out.update_contiguous();
+    return out;
+  }
+  Tensor out = *this;
+  out.shape_ = shape;
+  out.strides_ = contiguous_strides(shape);
+  return out;
+}
+
+double Tensor::item() const {
+  require_defined("item", *this);
+  require<ShapeError>(numel() == 1, "item: shape is ", shape_, ", expected one element");
+  return dispatch_any(dtype_,
+                      [&](auto zero) { return static_cast<double>(*data<decltype(zero)>()); });
+}
+
+int64_t Tensor::offset_of(std::initializer_list<int64_t> index) const {
+  require_defined("at", *this);
+  require<IndexError>(static_cast<int>(index.size()) == rank(), "at: ", index.size(),
+                      " indices for shape ", shape_);
+  int64_t offset = 0;
+  int dim = 0;
+  for (const int64_t i : index) {
+    require<IndexError>(i >= 0 && i < shape_[dim], "at: index ", i, " is outside dim ", dim, " of ",
+                        shape_);
+    offset += i * strides_[static_cast<size_t>(dim++)];
+  }
+  return offset;
+}
+
+double Tensor::at(std::initializer_list<int64_t> index) const {
+  const int64_t offset = offset_of(index);
+  return dispatch_any(
+      dtype_, [&](auto zero) { return static_cast<double>(data<decltype(zero)>()[offset]); });
+}
+
+Tensor& Tensor::set_(std::initializer_list<int64_t> index, double value) {
+  const int64_t offset = offset_of(index);
+  bump();
+  dispatch_any(dtype_, [&](auto zero) {
+    data<decltype(zero)>()[offset] = static_cast<decltype(zero)>(value);
+  });
+  return *this;
+}
+
+Tensor Tensor::clone() const {
+  require_defined("clone", *this);
+  Tensor out = empty(shape_, dtype_);
+  out.copy_(*this);
+  return out;
+}
+
+Tensor Tensor::cast(DType dtype) const {
+  if (dtype == dtype_) return *this;
+  require_defined("cast", *this);
+  Tensor out = empty(shape_, dtype);
+  out.copy_(*this);
+  return out;
+}
+
+Tensor& Tensor::fill_(double value) {
+  require_defined("fill_", *this);
+  bump();
+  dispatch_any(dtype_, [&](auto zero) {
+    using T = decltype(zero);
+    T* x = data<T>();
+    LoopNest<1>(shape_, {strides_}).rows([&](auto at, int64_t n, auto step) {
+      for (int64_t i = 0; i < n; ++i) x[at[0] + i * step[0]] = static_cast<T>(value);
+    });
+  });
+  return *this;
+}
+
+Tensor& Tensor::copy_(const Tensor& source) {
+  require_defined("copy_", *this);
+  require_defined("copy_", source);
+  require<ShapeError>(broadcast("copy_", shape_, source.shape_) == shape_, "copy_: ", source.shape_,
+                      " does not broadcast to ", shape_);
+  bump();
+  dispatch_any(dtype_, [&](auto to) {
+    dispatch_any(source.dtype_, [&](auto from) {
+      using T = decltype(to);
+      T* o = data<T>();
+      const auto* x = source.data<decltype(from)>();
+      LoopNest<2>(shape_, {strides_, broadcast_strides(source, shape_)})
+          .rows([&](auto at, int64_t n, auto step) {
+            if (std::is_same_v<decltype(to), decltype(from)> && step[0] == 1 && step[1] == 1)
+              std::copy_n(x + at[1], n, o + at[0]);
+            else
+              for (int64_t i = 0; i < n; ++i)
+                o[at[0] + i * step[0]] = static_cast<T>(x[at[1] + i * step[1]]);
+          });
+    });
+  });
+  return *this;
+}
+
+Tensor& Tensor::add_(const Tensor& other, double scale) {
+  if (scale == 1)
+    update("add_", *this, other, [](auto& x, auto y) { x += y; });
+  else
+    update("add_", *this, other,
+           [scale](auto& x, auto y) { x += static_cast<decltype(y)>(scale) * y; });
+  return *this;
+}
+
+Tensor& Tensor::mul_(double factor) {
+  update("mul_", *this, *this,
+         [factor](auto& x, auto y) { x = static_cast<decltype(y)>(factor) * y; });
+  return *this;
+}
+
+void Tensor::require_type(const char* op, DType dtype) const {
+  require_defined(op, *this);
+  require<DTypeError>(dtype == dtype_, op, ": the tensor is ", dtype_, ", the span asked for is ",
+                      dtype);
+}
+
+void require_same_dtype(const char* op, const Tensor& a, const Tensor& b) {
+  require_defined(op, a);
+  require_defined(op, b);
+  require<DTypeError>(a.dtype() == b.dtype(), op, ": ", a.dtype(), " ", a.shape(), " and ",
+                      b.dtype(), " ", b.shape(), " differ in type (use cast)");
+}
+
+namespace {
+
+void print_elements(std::ostream& out, const Tensor& t) {
+  constexpr int64_t kMost = 8;
+  if (t.rank() == 0) {
+    out << std::setw(10) << t.item();
+    return;
+  }
+  out << '[';
+  for (int64_t i = 0, n = t.shape()[0]; i < n; ++i) {
+    if (i == kMost / 2 && n > kMost) {
+      out << (t.rank() > 1 ? "\n  ..." : " ...");
+      i = n - kMost / 2;
+    }
+    if (i > 0) out << (t.rank() > 1 ? "\n " : " ");
+    print_elements(out, t.select(0, i));
+  }
+  out << ']';
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+  if (!tensor.defined()) return out << "undefined tensor";
+  const auto flags = out.flags();
+  const auto precision = out.precision(5);
+  out << tensor.dtype() << ' ' << tensor.shape() << ' ';
+  print_elements(out, tensor);
+  out.flags(flags);
+  out.precision(precision);
+  return out;
+}
+
+}  // namespace tapestry

@@ -1,0 +1,290 @@
+#include <doctest/doctest.h>
+#include <tapestry/examples/lm/corpus.h>
+#include <tapestry/examples/lm/text.h>
+#include <tapestry/examples/lm/vocabulary.h>
+#include <tapestry/tensor/error.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+using namespace tapestry;
+using namespace tapestry::lm;
+using namespace std::string_literals;
+
+namespace {
+
+// A file with the given bytes, gone at the end of the scope.
+struct TemporaryFile {
+  std::string path;
+  explicit TemporaryFile(const std::string& bytes) {
+    static int counter = 0;
+    path = (std::filesystem::temp_directory_path() / "tapestry_corpus_test_").string() +
+           std::to_string(getpid()) + "_" + std::to_string(counter++);
+    std::ofstream(path, std::ios::binary) << bytes;
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() { std::filesystem::remove(path); }
+};
+
+// Sentences joined by '|', tokens by ' '.
+std::string show(const Corpus& corpus) {
+  std::string result;
+  for (int64_t i = 0; i < corpus.sentences(); ++i) {
+    if (i > 0) result += '|';
+    const auto words = corpus.words(i);
+    for (size_t k = 0; k < words.size(); ++k) result += (k > 0 ? " " : "") + words[k];
+  }
+  return result;
+}
+
+std::string read(const std::string& bytes, const ReadOptions& options = {}) {
+  const TemporaryFile file(bytes);
+  return show(read_sentences({file.path}, options));
+}
+
+// The message with which reading these bytes fails, the file's path replaced by F.
+template <class E = FormatError, class F>
+std::string failure(const std::string& path, F&& action) {
+  std::string message = "no error";
+  try {
+    action();
+  } catch (const E& error) {
+    message = error.what();
+  }
+  for (size_t at; (at = message.find(path)) != std::string::npos;)
+    message.replace(at, path.size(), "F");
+  return message;
+}
+std::string read_failure(const std::string& bytes, const ReadOptions& options = {}) {
+  const TemporaryFile file(bytes);
+  return failure(file.path, [&] { read_sentences({file.path}, options); });
+}
+std::string load_failure(const std::string& bytes, const SpecialTokens& names = {}) {
+  const TemporaryFile file(bytes);
+  return failure(file.path, [&] { Vocabulary::load(file.path, names); });
+}
+
+Corpus corpus_of(const std::string& text) {
+  Corpus corpus;
+  std::vector<std::string_view> tokens;
+  for (std::string_view rest = text; !rest.empty();) {
+    split_at_spaces(take_line(rest), tokens);
+    corpus.add(tokens);
+  }
+  return corpus;
+}
+
+bool begins(const std::string& text, const std::string& start) { return text.starts_with(start); }
+
+const ReadOptions splitting = {.split_sentences = true};
+
+}  // namespace
+
+TEST_CASE("text: one sentence per line, whatever the line ends look like") {
+  CHECK(read("a b\nc\n") == "a b|c");
+  CHECK(read("a b\nc") == "a b|c");
+  CHECK(read("a b\r\nc\r\n") == "a b|c");
+  CHECK(read("\n \t\n\na b\n\n\nc\n\n") == "a b|c");
+  CHECK(read("word") == "word");
+  CHECK(read("\xEF\xBB\xBF"
+             "a\n\xEF\xBB\xBF"
+             "b") ==
+        "a|\xEF\xBB\xBF"
+        "b");
+}
+
+TEST_CASE("text: all Unicode white space separates, no-break spaces do not") {
+  CHECK(read("a\tb\u3000c\u2003d\u0085e\u2028f\vg  h") == "a b c d e f g h");
+  CHECK(read("a\u00A0b\u202Fc\u2007d") == "a\u00A0b\u202Fc\u2007d");
+}
+
+TEST_CASE("text: a line of a megabyte is one sentence") {
+  std::string line;
+  while (line.size() < 1'000'000) line += "word" + std::to_string(line.size() % 7) + ' ';
+  const TemporaryFile file(line + "\nnext");
+  const Corpus corpus = read_sentences({file.path});
+  REQUIRE(corpus.sentences() == 2);
+  CHECK(corpus.sentence(0).size() == line.size() / 6);
+  const TemporaryFile solid(std::string(1'000'000, 'x'));
+  CHECK(read_sentences({solid.path}).types.token(0).size() == 1'000'000);
+}
+
+TEST_CASE("text: what is not UTF-8 is an error with line and column in characters") {
+  CHECK(begins(read_failure("ab\n\u00E9t\xE9\n"), "F:2:3: invalid UTF-8 byte 0xE9"));
+  CHECK(begins(read_failure("a\r\nb c\xFF"), "F:2:4: invalid UTF-8 byte 0xFF"));
+  CHECK(begins(read_failure("\xEF\xBB\xBF"
+                            "a\x80"),
+               "F:1:2: invalid UTF-8 byte 0x80"));
+  CHECK(begins(read_failure("a\0b"s), "F:1:2: NUL byte"));
+  for (const char* bad : {"\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80",
+                          "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xC3",
+                          "\xE2\x82", "\xF0\x9F\x98", "\xC3(", "\xE2(\xA1"}) {
+    CAPTURE(bad);
+    CHECK(first_bad_byte("ok"s + bad) == 2);
+  }
+  const std::string good = "\u007F\u0080\u07FF\u0800\uD7FF\uE000\uFFFF\U00010000\U0010FFFF";
+  CHECK(first_bad_byte(good) == good.size());
+}
+
+TEST_CASE("text: files that are missing, empty, blank or directories name the remedy") {
+  const std::string folder = std::filesystem::temp_directory_path().string();
+  const std::string missing = folder + "/tapestry_no_such_file";
+  CHECK(begins(failure<FileError>(missing, [&] { read_text(missing); }),
+               "F: No such file or directory ("));
+  CHECK(failure<FileError>(folder, [&] { read_text(folder); }) ==
+        "F: is a directory, expected a text file");
+  CHECK(read_failure("") == "F: no sentence found: the file is empty (expected UTF-8 text)");
+  CHECK(read_failure("\xEF\xBB\xBF") == read_failure(""));
+  CHECK(begins(read_failure(" \n\t\r\n"), "F: no sentence found: it holds only blank lines ("));
+  CHECK(begins(read_failure("= A =\n\n", splitting),
+               "F: no sentence found: it holds only blank lines and headings"));
+}
+
+TEST_CASE("text: lower-casing covers Latin, Greek and Cyrillic and keeps the rest") {
+  CHECK(lower("AbZ[`z{@ 09") == "abz[`z{@ 09");
+  CHECK(lower("ÀÖ×ØÞßÿ ĀıĲĸĹŁŇŊŸŹŽſ") == "àö×øþßÿ āıĳĸĺłňŋÿźžſ");
+  CHECK(lower("\u0130") == "i");
+  CHECK(lower("ΑΡΣΩΪΫ ΆΈΉΊΌΎΏ ς") == "αρσωϊϋ άέήίόύώ ς");
+  CHECK(lower("ЀЏАЯ яѠҀҊӀӁӍӐԮ") == "ѐџая яѡҁҋӏӂӎӑԯ");
+  CHECK(lower("日本 \U0001F600 \u1E9E") == "日本 \U0001F600 \u1E9E");
+  CHECK(read("The THE\n", {.lower = true}) == "the the");
+}
+
+TEST_CASE("corpus: split_sentences drops headings and ends sentences at lone marks") {
+  CHECK(read(" = Title = \n\n a b . c d ! e\nf ? g.\n", splitting) == "a b .|c d !|e|f ?|g.");
+  CHECK(read("a .\n =b\nc = d", splitting) == "a .|c = d");
+  CHECK(read("= a =\nb . c\n") == "= a =|b . c");
+}
+
+TEST_CASE("corpus: closing marks at the end of a line stay with the sentence they close") {
+  CHECK(read("\" a . \"\n\" b ? ! )\nc . . .", splitting) == "\" a . \"|\" b ? ! )|c . . .");
+  CHECK(read("\" a . \" b .", splitting) == "\" a .|\" b .");
+  CHECK(read("a\n\"\n. . a", splitting) == "a|\"|. .|a");
+}
+
+TEST_CASE("corpus: max_sentences counts over all files and stops early") {
+  const TemporaryFile first("a . b . \"\n"), second("c\nd\n"), broken("\xFF");
+  const auto up_to = [&](int64_t n) {
+    return show(read_sentences({first.path, second.path, broken.path},
+                               {.split_sentences = true, .max_sentences = n}));
+  };
+  CHECK(up_to(1) == "a .");
+  CHECK(up_to(2) == "a .|b . \"");
+  CHECK(up_to(3) == "a .|b . \"|c");
+  CHECK(up_to(4) == "a .|b . \"|c|d");
+  CHECK_THROWS_AS(up_to(5), FormatError);
+}
+
+TEST_CASE("corpus: each file needs a sentence") {
+  const TemporaryFile good("a\n"), empty("");
+  CHECK(failure(empty.path, [&] { read_sentences({good.path, empty.path}); }) == read_failure(""));
+}
+
+TEST_CASE("corpus: a begin or end token in the text is an error with its position") {
+  CHECK(begins(read_failure("a b\né <s> c"), "F:2:3: the text contains '<s>'"));
+  CHECK(begins(read_failure("a </s>\n"), "F:1:3: the text contains '</s>'"));
+  CHECK(read("a <s>", {.reserved = {"<bos>"}}) == "a <s>");
+  CHECK_THROWS_AS(Vocabulary::build(corpus_of("a <s>")), FormatError);
+  CHECK_THROWS_AS(Vocabulary::build(corpus_of("a")).encode(corpus_of("</s>")), FormatError);
+}
+
+TEST_CASE("corpus: types are numbered by first appearance and bounds are checked") {
+  const Corpus corpus = corpus_of("b a b\n\nc\n");
+  CHECK(corpus.sentences() == 2);
+  CHECK(corpus.tokens() == 4);
+  CHECK(corpus.ids == std::vector<int32_t>{0, 1, 0, 2});
+  CHECK(corpus.types.find("c") == 2);
+  CHECK(corpus.types.find("d") == -1);
+  CHECK_THROWS_AS(corpus.sentence(2), IndexError);
+  CHECK_THROWS_AS(corpus.types.token(3), IndexError);
+}
+
+TEST_CASE("vocabulary: most frequent tokens first, ties in the order of appearance") {
+  const Corpus corpus = corpus_of("d c b a\na b c\na\n");
+  const Vocabulary all = Vocabulary::build(corpus);
+  REQUIRE(all.size() == 7);
+  for (const auto& [id, token, count] :
+       std::vector<std::tuple<int32_t, std::string, int64_t>>{{0, "<unk>", 0},
+                                                              {1, "<s>", 3},
+                                                              {2, "</s>", 3},
+                                                              {3, "a", 3},
+                                                              {4, "c", 2},
+                                                              {5, "b", 2},
+                                                              {6, "d", 1}}) {
+    CHECK(all.token(id) == token);
+    CHECK(all.count(id) == count);
+    CHECK(all.id(token) == id);
+  }
+  const Vocabulary small = Vocabulary::build(corpus, 5);
+  CHECK(small.size() == 5);
+  CHECK(small.token(4) == "c");
+  CHECK(small.id("b") == Vocabulary::unknown);
+  CHECK(small.count(Vocabulary::unknown) == 3);
+  CHECK(Vocabulary::build(corpus, 8000, 2).size() == 6);
+  CHECK(Vocabulary::build(corpus_of("word")).size() == 4);
+  CHECK_THROWS_AS(small.token(5), IndexError);
+}
+
+TEST_CASE("vocabulary: an encoded sentence carries begin and end, and OOVs are counted") {
+  const Vocabulary vocabulary = Vocabulary::build(corpus_of("a a b <unk> <unk> <unk>"), 4);
+  CHECK(vocabulary.size() == 4);
+  CHECK(vocabulary.count(Vocabulary::unknown) == 4);
+  const EncodedCorpus encoded = vocabulary.encode(corpus_of("a\nb a <unk>\n"));
+  CHECK(encoded.ids == std::vector<int32_t>{1, 3, 2, 1, 0, 3, 0, 2});
+  CHECK(encoded.oov == 2);
+  CHECK(encoded.longest == 4);
+  CHECK(encoded.sentences() == 2);
+  CHECK(encoded.tokens() == 6);
+  const auto inputs = encoded.inputs(1), targets = encoded.targets(1);
+  CHECK(std::vector(inputs.begin(), inputs.end()) == std::vector<int32_t>{1, 0, 3, 0});
+  CHECK(std::vector(targets.begin(), targets.end()) == std::vector<int32_t>{0, 3, 0, 2});
+  CHECK_THROWS_AS(encoded.sentence(2), IndexError);
+}
+
+TEST_CASE("vocabulary: sizes and names that make no sense are refused") {
+  const Corpus corpus = corpus_of("a <s>");
+  CHECK_THROWS_AS(Vocabulary::build(corpus, 3), ValueError);
+  CHECK_THROWS_AS(Vocabulary::build(corpus, 9, 1, {.begin = "x", .end = "x"}), ValueError);
+  CHECK_THROWS_AS(Vocabulary::build(corpus, 9, 1, {.begin = "x y"}), ValueError);
+  CHECK_THROWS_AS(Vocabulary::build(corpus, 9, 1, {.begin = ""}), ValueError);
+  CHECK(Vocabulary::build(corpus, 9, 1, {.begin = "BOS"}).id("<s>") == 4);
+}
+
+TEST_CASE("vocabulary: what is saved is what is loaded") {
+  const TemporaryFile file("");
+  const Vocabulary saved = Vocabulary::build(corpus_of("é é a <unk>\na\nb\u00A0c"));
+  saved.save(file.path);
+  CHECK(read_text(file.path) == "<unk>\t1\n<s>\t3\n</s>\t3\né\t2\na\t2\nb\u00A0c\t1\n");
+  const Vocabulary loaded = Vocabulary::load(file.path);
+  REQUIRE(loaded.size() == saved.size());
+  for (int32_t id = 0; id < saved.size(); ++id) {
+    CHECK(loaded.token(id) == saved.token(id));
+    CHECK(loaded.count(id) == saved.count(id));
+    CHECK(loaded.id(saved.token(id)) == id);
+  }
+  CHECK_THROWS_AS(saved.save("/no/such/folder/vocab.txt"), FileError);
+}
+
+TEST_CASE("vocabulary: a malformed file is an error with its position") {
+  const std::string head = "<unk>\t0\n<s>\t1\n</s>\t1\n";
+  CHECK(load_failure(head + "a\t1\n") == "no error");
+  CHECK(begins(load_failure(head + "a 1\n"), "F:4:1: expected token<TAB>count"));
+  CHECK(begins(load_failure(head + "é\tx\n"), "F:4:3: count 'x' is not a whole number"));
+  for (const char* count : {"", "-1", "1 ", "1\t2", "1.5", "+1", "99999999999999999999", "1\r"}) {
+    CAPTURE(count);
+    CHECK(begins(load_failure(head + "a\t" + count + "\n"), "F:4:3: count '"));
+  }
+  CHECK(begins(load_failure(head + "a\t1\na\t1\n"), "F:5:1: token 'a' appears twice"));
+  CHECK(begins(load_failure(head + "<s>\t1\n"), "F:4:1: token '<s>' appears twice"));
+  CHECK(begins(load_failure(head + "a b\t1\n"), "F:4:1: 'a b' is not a token"));
+  CHECK(begins(load_failure(head + "\t1\n"), "F:4:1: '' is not a token"));
+  CHECK(begins(load_failure(head + "\n"), "F:4:1: expected token<TAB>count"));
+  CHECK(begins(load_failure(head + "\xFF\t1\n"), "F:4:1: invalid UTF-8"));
+  CHECK(begins(load_failure("the\t9\n"), "F:1:1: expected the special token '<unk>', found 'the'"));
+  CHECK(begins(load_failure(head, {.begin = "BOS"}), "F:2:1: expected the special token 'BOS'"));
+  CHECK(begins(load_failure(""), "F: 0 lines: a vocabulary has at least"));
+  CHECK(begins(load_failure("<unk>\t0\n<s>\t1\n"), "F: 2 lines: a vocabulary has at least"));
+}
