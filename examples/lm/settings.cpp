@@ -8,13 +8,12 @@ namespace tapestry::lm {
 namespace {
 
 /// The system of the reference: the tanh RNN of a well-known tutorial (Britz, 2015) as its parallel
-/// server trained it. One-hot input, no biases, the sentences in their order.
+/// server trained it. One-hot input, no biases, nothing held out.
 TrainSettings reference_preset() {
   TrainSettings s;
   s.preset = "reference";
   s.valid_split = 0;
   s.model.bias = false;
-  s.shuffle = false;
   s.schedule = "plateau";
   return s;
 }
