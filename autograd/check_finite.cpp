@@ -32,10 +32,10 @@ void CheckFinite::forward(const char* name, const Tensor& value, size_t) {
   fail<NonFiniteError>(name, " (op ", ops_, " of this check): its value has ", describe(value));
 }
 
-void CheckFinite::backward_begin(const char* name, size_t node, const Tensor& dy) {
-  if (all_finite(dy)) return;
-  fail<NonFiniteError>("backward of ", name, " (#", node, "): the incoming gradient has ",
-                       describe(dy));
+void CheckFinite::gradient(const char* name, size_t node, const Tensor& d) {
+  if (all_finite(d)) return;
+  fail<NonFiniteError>("backward of ", name, " (#", node, "): the gradient it passes on has ",
+                       describe(d));
 }
 
 }  // namespace tapestry

@@ -9,8 +9,9 @@ namespace tapestry {
 class CheckFinite : public Observer {
  public:
   void forward(const char* name, const Tensor& value, size_t saved) override;
-  void backward_begin(const char* name, size_t node, const Tensor& dy) override;
+  void backward_begin(const char*, size_t, const Tensor&) override {}
   void backward_end(const char*, size_t) override {}
+  void gradient(const char* name, size_t node, const Tensor& d) override;
 
  private:
   int64_t ops_ = 0;

@@ -7,8 +7,12 @@
 namespace tapestry {
 
 void Grad::add(const Tensor& d) {
+  if (!wanted()) return;
+  require_defined("gradient", d);
   require<ShapeError>(d.shape() == shape_, "gradient: a contribution of shape ", d.shape(),
                       " was given for ", shape_);
+  require<DTypeError>(d.dtype() == dtype_, "gradient: a contribution of type ", d.dtype(),
+                      " was given for ", dtype_, " ", shape_);
   if (!dense_->defined())
     *dense_ = d;
   else if (dense_->unique() && dense_->contiguous())
@@ -18,6 +22,7 @@ void Grad::add(const Tensor& d) {
 }
 
 void Grad::add_matmul(const Tensor& a, const Tensor& b) {
+  if (!wanted()) return;
   if (a.rank() != 2 || b.rank() != 2)
     add(sum_to(matmul(a, b), shape_));  // batched; the leading dims may have been broadcast
   else if (!dense_->defined())
@@ -27,6 +32,11 @@ void Grad::add_matmul(const Tensor& a, const Tensor& b) {
 }
 
 void Grad::add_rows(const Tensor& ids, const Tensor& rows) {
+  if (!wanted()) return;
+  require_defined("gradient", rows);
+  const int64_t width = shape_[0] ? shape_.numel() / shape_[0] : 0;
+  require<ShapeError>(rows.numel() == ids.numel() * width, "gradient: rows ", rows.shape(),
+                      " do not fit ids ", ids.shape(), " of ", shape_);
   if (rows_)
     rows_->push_back({ids, rows});
   else
@@ -39,6 +49,7 @@ Tensor& Grad::owned() {
 }
 
 Tensor& Grad::dense() {
+  require(wanted(), "gradient: no dense tensor for an input that needs none (see wanted)");
   if (!dense_->defined()) *dense_ = Tensor::zeros(shape_, dtype_);
   Tensor& out = owned();
   if (rows_) {
@@ -70,12 +81,14 @@ Rows Grad::rows() const {
 }
 
 void Grad::scale(double factor) {
+  if (!wanted()) return;
   if (dense_->defined()) owned().mul_(factor);
   if (rows_)
     for (Rows& part : *rows_) part.values = part.values * factor;
 }
 
 void Grad::clear() {
+  if (!wanted()) return;
   *dense_ = Tensor();
   if (rows_) rows_->clear();
 }

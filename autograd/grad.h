@@ -22,11 +22,12 @@ class Grad {
       : dense_(dense), rows_(rows), shape_(shape), dtype_(dtype) {}
 
   bool wanted() const { return dense_ != nullptr; }
-  bool empty() const { return !dense_->defined() && (!rows_ || rows_->empty()); }
+  bool empty() const { return !wanted() || (!dense_->defined() && (!rows_ || rows_->empty())); }
   const Shape& shape() const { return shape_; }
   DType dtype() const { return dtype_; }
 
-  // For gradient rules. Each throws ShapeError when the contribution does not fit.
+  // For gradient rules. Each does nothing when the gradient is not wanted, and throws ShapeError or
+  // DTypeError when the contribution does not fit.
   void add(const Tensor& d);
   void add_matmul(const Tensor& a, const Tensor& b);  // += a b, without a temporary
   void add_rows(const Tensor& ids, const Tensor& rows);
@@ -34,7 +35,7 @@ class Grad {
   /// The gradient as a dense tensor of this shape that may be written to; zeros when empty.
   Tensor& dense();
   /// True when there are only row contributions.
-  bool sparse() const { return !dense_->defined() && rows_ && !rows_->empty(); }
+  bool sparse() const { return wanted() && !dense_->defined() && rows_ && !rows_->empty(); }
   /// The row contributions, coalesced (ids sorted, each once). Only when sparse().
   Rows rows() const;
   /// Multiplies what is there, dense or rows.

@@ -92,6 +92,13 @@ void Tape::release_targets(size_t begin) {
   }
 }
 
+void Tape::roll_back(size_t rules, size_t saved, size_t targets) {
+  Buffers& b = *buffers_;
+  b.rules.resize(rules);
+  while (b.saved.size() > saved) b.saved.pop_back();
+  release_targets(targets);
+}
+
 void Tape::add_node(Var& out, const char* name) {
   Buffers& b = *buffers_;
   b.nodes.push_back({name, out.shape(), out.dtype(), static_cast<uint32_t>(b.rules.size()),
@@ -133,10 +140,27 @@ void Tape::run_rules(size_t i, const Tensor& dy) {
   running_node_ = i;
   if (recording.observer) [[unlikely]]
     recording.observer->backward_begin(node.name, i, dy);
+  const uint32_t version = dy.version();
   for (size_t k = node.rule_end; k-- > (i ? b.nodes[i - 1].rule_end : 0);)
     b.rules[k].run(*this, b.rules[k], dy);
-  if (recording.observer) [[unlikely]]
+  require<TapeError>(dy.version() == version, "backward of ", node.name, " (#", i,
+                     "): a rule modified the gradient ", node.shape, " it was given in place");
+  if (recording.observer) [[unlikely]] {
     recording.observer->backward_end(node.name, i);
+    show_gradients(i);
+  }
+}
+
+void Tape::show_gradients(size_t i) {
+  const Buffers& b = *buffers_;
+  for (size_t k = i ? b.nodes[i - 1].target_end : 0; k < b.nodes[i].target_end; ++k) {
+    const Target& t = b.targets[k];
+    if (!wanted(t)) continue;
+    const Tensor& dense = t.leaf ? t.leaf->dense : b.grads[t.node];
+    if (dense.defined()) recording.observer->gradient(b.nodes[i].name, i, dense);
+    if (t.leaf && !t.leaf->rows.empty())
+      recording.observer->gradient(b.nodes[i].name, i, t.leaf->rows.back().values);
+  }
 }
 
 void Tape::backward(const Var& loss) {
@@ -147,7 +171,9 @@ void Tape::backward(const Var& loss) {
       loss.serial_ == serial_,
       "backward: the loss was not recorded on this Tape (it depends on no parameter, "
       "or was computed outside the Tape's scope)");
-  require(recording.tape == this, "backward: call it on the thread that recorded the Tape");
+  require<TapeError>(
+      recording.tape == this,
+      "backward: call it on the thread that recorded the Tape, outside of Tape::Pause");
   done_ = true;
   Buffers& b = *buffers_;
   if (b.grads.size() < b.nodes.size()) b.grads.resize(b.nodes.size());
@@ -169,8 +195,9 @@ void Tape::backward(const Var& loss) {
     while (b.saved.size() > saved_begin) b.saved.pop_back();
     release_targets(i ? b.nodes[i - 1].target_end : 0);
   }
-  require(!(touched_tracked_ && touched_untracked_), "optimizer: a ", untracked_shape_,
-          " parameter has a gradient but belongs to no optimizer (is it listed in FIELDS?)");
+  require<TapeError>(
+      !(touched_tracked_ && touched_untracked_), "optimizer: a ", untracked_shape_,
+      " parameter has a gradient but belongs to no optimizer (is it listed in FIELDS?)");
 }
 
 PoolVector<Var> Tape::begin_transition(std::span<const Tensor> states) {

@@ -18,83 +18,19 @@
 // tensors, an arena. Its buffers are kept per thread, so a warm step allocates nothing. It does not
 // own output values: a temporary that no rule saved is freed at its semicolon.
 
-#include <memory>
 #include <span>
 #include <string>
 #include <tuple>
 
-#include <tapestry/autograd/var.h>
+#include <tapestry/autograd/observer.h>
+#include <tapestry/autograd/tape_buffers.h>
 
 namespace tapestry {
-
-class Tape;
-class Observer;
-
-/// What record() looks at; one per thread, trivially constructed so that access is a plain load.
-struct RecordingContext {
-  Tape* tape;
-  Observer* observer;
-};
-inline constinit thread_local RecordingContext recording{};
 
 namespace detail {
 
 template <class T>
 inline constexpr bool is_tensor = std::is_same_v<std::remove_cvref_t<T>, Tensor>;
-
-struct Target {  // where a rule's gradient goes: a leaf, a node, or nowhere
-  static constexpr uint32_t kNone = ~uint32_t{0};
-  Leaf* leaf = nullptr;  // counted
-  uint32_t node = kNone;
-  bool any() const { return leaf || node != kNone; }
-};
-struct Rule {
-  void (*run)(Tape&, const Rule&, const Tensor& dy);
-  const void* numbers;  // in the arena
-  uint32_t target, targets, saved;
-};
-struct Saved {
-  Tensor tensor;
-  uint32_t version;
-};
-struct Node {
-  const char* name;
-  Shape shape;
-  DType dtype;
-  uint32_t rule_end, saved_end, target_end;
-};
-/// A recurrent transition that was recorded once for all time steps; see Tape::begin_transition.
-struct Transition {
-  uint32_t first, count;  // nodes [first, first + count) stand for the previous state
-  uint32_t last = 0;      // the node whose turn starts the horizon passes
-  std::vector<Target> outputs, initial;
-  Tensor previous;  // (rows - first_rows) i32: the row of the same sequence one step earlier
-  int64_t steps = 0;
-};
-/// Bytes with stable addresses, kept between tapes.
-class Arena {
- public:
-  void* take(size_t bytes);
-  void reset() { block_ = used_ = 0; }
-
- private:
-  struct Block {
-    std::unique_ptr<std::byte[]> bytes;
-    size_t size;
-  };
-  std::vector<Block> blocks_;
-  size_t block_ = 0, used_ = 0;
-};
-struct Buffers {
-  std::vector<Node> nodes;
-  std::vector<Rule> rules;
-  std::vector<Saved> saved;
-  std::vector<Target> targets;
-  std::vector<Tensor> grads;
-  std::vector<Transition> transitions;
-  size_t open_transitions = 0;  // how many of `transitions` belong to the current tape
-  Arena arena;
-};
 
 template <size_t N, class F, class... A>
 struct Wrt {
@@ -168,6 +104,11 @@ class Tape {
   /// One line per recorded op: number, name, shape, inputs, bytes saved.
   void print(std::ostream& out) const;
 
+  /// Whether a Tape records on this thread and `v` needs a gradient.
+  static bool wants(const Var& v) {
+    return recording.tape && (v.leaf_ ? !v.leaf_->frozen : v.serial_ != 0);
+  }
+
   size_t size() const { return buffers_->nodes.size(); }
   /// The names of the recorded ops, in order.
   std::vector<std::string> names() const;
@@ -205,8 +146,10 @@ class Tape {
   const Shape& shape_of(const Target& t) const;
   void add_contribution(const Target& t, Tensor d);
   void run_rules(size_t node, const Tensor& dy);
+  void show_gradients(size_t node);
   void horizon_passes(const detail::Transition& transition);
   void release_targets(size_t begin);
+  void roll_back(size_t rules, size_t saved, size_t targets);
   void clear();
 
   template <size_t N, class F, class... A>
@@ -232,29 +175,6 @@ class Tape {
   Shape untracked_shape_;
 };
 
-/// Watches the ops of this thread while it is alive: see profile.h and check_finite.h.
-/// Observers nest: the innermost watches.
-class Observer {
- public:
-  Observer() : outer_(std::exchange(recording.observer, this)) {}
-  virtual ~Observer() { recording.observer = outer_; }
-  Observer(const Observer&) = delete;
-  Observer& operator=(const Observer&) = delete;
-
-  /// After the value of an op was computed; `saved` bytes were kept for its backward rules.
-  virtual void forward(const char* name, const Tensor& value, size_t saved) = 0;
-  /// Around the rules of one op in the backward pass.
-  virtual void backward_begin(const char* name, size_t node, const Tensor& dy) = 0;
-  virtual void backward_end(const char* name, size_t node) = 0;
-
- private:
-  friend class Tape;
-  template <class... W>
-  friend Var record(const char*, Tensor, const W&...);
-  static void notify(const char* name, const Var& out);
-  Observer* outer_;
-};
-
 /// The result of an op: its value, and, while a Tape records, how to reverse it.
 template <class... W>
 Var record(const char* name, Tensor value, const W&... w) {
@@ -270,9 +190,15 @@ Var record(const char* name, Tensor value, const W&... w) {
 template <class... W>
 void Tape::record_node(Var& out, const char* name, const W&... w) {
   require<TapeError>(!done_, name, ": this Tape has already run backward (end its scope first)");
-  const size_t rules = buffers_->rules.size();
-  int input = 0;
-  (add(name, input, w), ...);
+  const size_t rules = buffers_->rules.size(), saved = buffers_->saved.size(),
+               targets = buffers_->targets.size();
+  [[maybe_unused]] int input = 0;
+  try {
+    (add(name, input, w), ...);
+  } catch (...) {  // else the next op would inherit these rules
+    roll_back(rules, saved, targets);
+    throw;
+  }
   if (buffers_->rules.size() != rules) add_node(out, name);  // else a constant
 }
 

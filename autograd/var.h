@@ -5,6 +5,8 @@
 
 namespace tapestry {
 
+class Tape;
+
 class Var {
  public:
   Var() = default;

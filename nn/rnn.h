@@ -7,7 +7,8 @@
 //   last real one auto [y, state] = rnn.step(x_t, state);   // streaming: x_t (B, in) -> y (B,
 //   hidden)
 //
-// output(state) is the top layer's last output: what sequence-to-one models use.
+// output(state) is the top layer's last output: what sequence-to-one models use. Bidirectional, it
+// is that of both directions side by side: (B, 2 hidden).
 // Truncation (rnn.bptt) is that of unroll.h. In exact mode a stack is one cell: the transitions an
 // error crosses are counted over all layers together. Bidirectional layers have no exact mode.
 
@@ -23,7 +24,12 @@ struct RNN {
   struct State {
     PoolVector<typename Cell::State> layers;  // bidirectional: forward, reverse, forward, ...
     FIELDS(layers)
-    friend Var output(const State& s) { return tapestry::output(s.layers.back()); }
+    bool bidirectional = false;
+    friend Var output(const State& s) {
+      const Var last = tapestry::output(s.layers.back());
+      if (!s.bidirectional) return last;
+      return concat({tapestry::output(s.layers[s.layers.size() - 2]), last}, 1);
+    }
   };
   struct Output {
     Var y;
@@ -48,7 +54,7 @@ struct RNN {
   }
 
   State zero(int64_t batch) const {
-    State out;
+    State out{{}, !reverse.empty()};
     for (size_t l = 0; l < cells.size(); ++l) {
       out.layers.push_back(cells[l].zero(batch));
       if (!reverse.empty()) out.layers.push_back(reverse[l].zero(batch));
@@ -74,6 +80,7 @@ struct RNN {
       out.y = reshape(out.y, {steps, batch, out.y.size(1)});
       return out;
     }
+    if (initial) detail::require_batch(*initial, batch);
     // Packed rows are indices into the given layout narrowed to the longest length.
     const State in_slots =
         initial ? map_state(*initial,
@@ -114,7 +121,7 @@ struct RNN {
       return run_as_one_cell(x, p, initial, rng);
     require<ValueError>(reverse.empty() || bptt.mode != BpttMode::exact,
                         "RNN: bidirectional layers have no exact truncation (use chunk or full)");
-    Output out{x, {}};
+    Output out{x, {{}, !reverse.empty()}};
     for (size_t l = 0; l < cells.size(); ++l) {
       if (l > 0) out.y = tapestry::dropout(out.y, dropout, rng);
       if (reverse.empty()) {

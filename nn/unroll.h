@@ -46,6 +46,14 @@ struct Unrolled {
 
 namespace detail {
 
+/// Throws ShapeError unless every field has one row per sequence.
+template <class State>
+void require_batch(const State& state, int64_t batch) {
+  for (const Var& v : vars(state))
+    require<ShapeError>(v.value().rank() >= 1 && v.shape()[0] == batch, "unroll: a state of shape ",
+                        v.shape(), " for a batch of ", batch, " sequences");
+}
+
 /// Rows [start, start + count) of every field.
 template <class State>
 State state_rows(const State& s, int64_t start, int64_t count) {
@@ -155,10 +163,7 @@ Unrolled<State> unroll(const Packing& p, const State& initial, const Bptt& bptt,
       bptt.mode == BpttMode::full || steps >= (bptt.mode == BpttMode::chunk ? 1 : 0),
       "bptt: ", steps, " steps, expected at least ",
       bptt.mode == BpttMode::chunk ? "1 (chunk)" : "0 (exact)");
-  for (const Var& v : vars(initial))
-    require<ShapeError>(v.value().rank() >= 1 && v.shape()[0] == p.batch(),
-                        "unroll: a state of shape ", v.shape(), " for a batch of ", p.batch(),
-                        " sequences");
+  detail::require_batch(initial, p.batch());
 
   std::vector<Tensor>* frozen = nullptr;
   if (bptt.frozen && bptt.mode != BpttMode::full) {

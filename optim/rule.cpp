@@ -30,7 +30,6 @@ void update(const UpdateRule& rule, Tensor& w, const Tensor& g, std::span<Tensor
   check_operands("update", rule, w, g, state);
   require<ShapeError>(w.shape() == g.shape(), "update: a gradient of shape ", g.shape(),
                       " was given for ", w.shape());
-  for (const Tensor& slot : state) slot.bump();
   dispatch("update", w.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const auto at = elements<T>(state, 0);
@@ -49,7 +48,6 @@ void update_rows(const UpdateRule& rule, Tensor& w, const Rows& g, std::span<Ten
   const int64_t width = w.numel() / w.shape()[0];
   require<ShapeError>(g.values.numel() == count * width, "update_rows: rows ", g.values.shape(),
                       " do not fit ids ", g.ids.shape(), " of ", w.shape());
-  for (const Tensor& slot : state) slot.bump();
   dispatch("update_rows", w.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const auto ids = g.ids.read<int32_t>();

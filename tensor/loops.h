@@ -114,6 +114,7 @@ void update(const char* op, const Tensor& target, const Tensor& source, F f) {
   require_same_dtype(op, target, source);
   require<ShapeError>(broadcast(op, target.shape(), source.shape()) == target.shape(), op, ": ",
                       source.shape(), " does not broadcast to ", target.shape());
+  if (must_copy_source(op, target, source)) return update(op, target, source.clone(), f);
   target.bump();
   dispatch(op, target.dtype(), [&](auto zero) {
     using T = decltype(zero);

@@ -55,10 +55,12 @@ void matmul_into(Tensor& c, const Tensor& a, const Tensor& b, double beta) {
   require<ShapeError>(a.rank() == 2 && b.rank() == 2 && c.shape() == Shape{m, n},
                       "matmul: ", a.shape(), " x ", b.shape(), " into ", c.shape(), ": expected (",
                       m, ", ", n, ")");
-  require<ShapeError>(c.strides()[1] == 1 || n <= 1, "matmul: the rows of the result are strided");
+  require<ShapeError>((c.strides()[1] == 1 || n <= 1) && (c.strides()[0] >= n || m <= 1),
+                      "matmul: the rows of the result are strided or overlap");
   constexpr int64_t kMost = std::numeric_limits<int>::max();
   require<ShapeError>(std::max({m, n, k, c.strides()[0]}) <= kMost, "matmul: ", a.shape(), " x ",
                       b.shape(), " is too large for BLAS (2^31 - 1 per dim)");
+  if (c.overlaps(a) || c.overlaps(b)) return matmul_into(c, a.clone(), b.clone(), beta);
   c.bump();
   if (m == 0 || n == 0) return;
   if (k == 0) {
@@ -87,9 +89,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     return c;
   }
   if (b.rank() == 2 && a.contiguous()) {  // every leading dim of a is one more row
-    Shape shape = a.shape();
+    Shape shape = a.shape(), leading = shape.without(a.rank() - 1);
     shape[a.rank() - 1] = n;
-    return matmul(a.reshape({-1, a.shape()[a.rank() - 1]}), b).reshape(shape);
+    return matmul(a.reshape({leading.numel(), a.size(-1)}), b).reshape(shape);
   }
   // Broadcast the leading dims, then one product for each of them.
   const auto leading = [](const Tensor& t) {

@@ -93,7 +93,7 @@ Tensor sum(const Tensor& a, int dim, bool keepdim) {
   const int d = normalize_dim("sum", a.shape(), dim);
   Shape kept = a.shape();
   kept[d] = 1;
-  const Tensor out = sum_to(a, kept);
+  const Tensor out = a.shape() == kept ? a.clone() : sum_to(a, kept);  // never an alias of a
   return keepdim ? out : out.reshape(a.shape().without(d));
 }
 
@@ -109,22 +109,24 @@ Tensor sum_to(const Tensor& a, const Shape& shape) {
   if (a.shape() == shape) return a;
   require<ShapeError>(broadcast("sum_to", shape, a.shape()) == a.shape(), "sum_to: ", a.shape(),
                       " was not broadcast from ", shape);
-  Tensor out = Tensor::zeros(shape, a.dtype());
+  const Tensor out = Tensor::zeros(shape, f64);
   dispatch("sum_to", a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    T* o = out.data<T>();
+    double* o = out.data<double>();
     const T* x = a.data<T>();
     LoopNest<2>(a.shape(), {broadcast_strides(out, a.shape()), a.strides()})
         .rows([&](auto at, int64_t n, auto step) {
-          T* ro = o + at[0];
+          double* ro = o + at[0];
           const T* rx = x + at[1];
           if (step[0] == 0)
-            *ro += static_cast<T>(sum_row(rx, step[1], n, identity));
+            *ro += sum_row(rx, step[1], n, identity);
+          else if (step[0] == 1 && step[1] == 1)
+            for (int64_t i = 0; i < n; ++i) ro[i] += static_cast<double>(rx[i]);
           else
-            for (int64_t i = 0; i < n; ++i) ro[i * step[0]] += rx[i * step[1]];
+            for (int64_t i = 0; i < n; ++i) ro[i * step[0]] += static_cast<double>(rx[i * step[1]]);
         });
   });
-  return out;
+  return out.cast(a.dtype());
 }
 
 MaxResult max(const Tensor& a, int dim, bool keepdim) {
@@ -151,16 +153,26 @@ MaxResult max(const Tensor& a, int dim, bool keepdim) {
 }
 
 Tensor place(const Tensor& values, const Tensor& indices, const Shape& shape, int dim) {
+  require_defined("place", values);
+  require_defined("place", indices);
   const int d = normalize_dim("place", shape, dim);
   const Around size(shape, d);
+  require<DTypeError>(indices.dtype() == i32, "place: the indices are ", indices.dtype(),
+                      ", expected i32");
+  for (const Tensor& t : {values, indices})
+    require<ShapeError>(
+        t.shape() == reduced(shape, d, false) || t.shape() == reduced(shape, d, true),
+        "place: ", t.shape(), " is not ", shape, " without dim ", d);
   Tensor out = Tensor::zeros(shape, values.dtype());
   const Tensor v = values.to_contiguous(), at = indices.to_contiguous();
   dispatch("place", values.dtype(), [&](auto zero) {
     using T = decltype(zero);
     for (int64_t o = 0; o < size.outer; ++o)
       for (int64_t i = 0; i < size.inner; ++i) {
-        const int64_t k = o * size.inner + i;
-        out.data<T>()[(o * size.n + at.data<int32_t>()[k]) * size.inner + i] += v.data<T>()[k];
+        const int64_t k = o * size.inner + i, index = at.data<int32_t>()[k];
+        require<IndexError>(index >= 0 && index < size.n, "place: index ", index,
+                            " is outside dim ", d, " of ", shape);
+        out.data<T>()[(o * size.n + index) * size.inner + i] += v.data<T>()[k];
       }
   });
   return out;

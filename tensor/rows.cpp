@@ -62,6 +62,10 @@ void add_rows_(Tensor& table, const Tensor& ids, const Tensor& rows, double scal
 Rows coalesce(const Tensor& ids, const Tensor& rows) {
   require_defined("coalesce", ids);
   require_defined("coalesce", rows);
+  require<DTypeError>(ids.dtype() == i32, "coalesce: the ids are ", ids.dtype(), ", expected i32");
+  bool fits = rows.rank() >= ids.rank();
+  for (int i = 0; fits && i < ids.rank(); ++i) fits = rows.shape()[i] == ids.shape()[i];
+  require<ShapeError>(fits, "coalesce: rows ", rows.shape(), " do not fit ids ", ids.shape());
   const Tensor at = ids.to_contiguous(), from = rows.to_contiguous();
   const int32_t* id = at.data<int32_t>();
   const int64_t n = ids.numel(), width = n ? rows.numel() / n : 0;

@@ -11,6 +11,17 @@ Shape::Shape(std::span<const int64_t> sizes) {
     require<ShapeError>(size >= 0, "shape: size ", size, " is negative");
     sizes_[static_cast<size_t>(rank_++)] = size;
   }
+  checked_numel(*this);
+}
+
+int64_t checked_numel(const Shape& shape) {
+  int64_t product = 1;  // sizes of 0 are left out, so that strides do not wrap around either
+  for (int i = 0; i < shape.rank(); ++i)
+    require<ShapeError>(
+        !__builtin_mul_overflow(product, std::max<int64_t>(shape[i], 1), &product) &&
+            product < int64_t{1} << 60,
+        "shape: ", shape, " has too many elements");
+  return shape.numel();
 }
 
 Shape Shape::without(int dim) const {

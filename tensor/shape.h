@@ -19,7 +19,7 @@ class Shape {
  public:
   Shape() = default;  // rank 0: a scalar
   Shape(std::initializer_list<int64_t> sizes) : Shape(std::span(sizes.begin(), sizes.size())) {}
-  /// Throws ShapeError for more than four sizes or a negative one.
+  /// Throws ShapeError for more than four sizes, a negative one, or 2^60 elements and more.
   explicit Shape(std::span<const int64_t> sizes);
 
   int rank() const { return rank_; }
@@ -39,6 +39,10 @@ class Shape {
 
 /// "(20, 650)"
 std::ostream& operator<<(std::ostream& out, const Shape& shape);
+
+/// numel(), or ShapeError when there are 2^60 elements or more: a product that wrapped around would
+/// make a small tensor of a large shape.
+int64_t checked_numel(const Shape& shape);
 
 /// Row-major strides.
 Strides contiguous_strides(const Shape& shape);

@@ -23,20 +23,24 @@ namespace {
 
 constexpr size_t kClasses = 4 * 48;
 
-// Trivial and constant-initialised: access needs no guard. `closed` is set when the thread ends.
+// Trivial and constant-initialised: access needs no guard. Blocks are kept only while it is open,
+// which is from the first block it sees until the thread ends.
 struct Pool {
+  enum State : uint8_t { fresh, open, closed };
   std::array<StorageBlock*, kClasses> head;
   StorageStats stats;
-  bool closed;
+  State state;
 };
 constinit thread_local Pool pool{};
 
 struct Closer {
+  Closer() { pool.state = Pool::open; }
   ~Closer() {
-    pool.closed = true;
+    pool.state = Pool::closed;
     storage_trim();
   }
 };
+[[gnu::noinline]] void open_pool() { static thread_local Closer closer; }
 
 // Class 4k+j holds blocks of (4+j+1) * 2^(k+4) bytes: 80, 96, 112, 128, 160, ...
 uint32_t class_of(size_t bytes) {
@@ -47,8 +51,7 @@ uint32_t class_of(size_t bytes) {
 size_t bytes_of(uint32_t size_class) { return size_t{size_class % 4 + 5} << (size_class / 4 + 4); }
 
 [[gnu::noinline]] StorageBlock* from_system(uint32_t size_class) {
-  static thread_local Closer closer;  // here, off the fast path
-  (void)closer;
+  open_pool();  // here and in storage_release, off the fast path
   const size_t bytes = sizeof(StorageBlock) + ((bytes_of(size_class) + 63) & ~size_t{63});
   void* memory = std::aligned_alloc(64, bytes);
   require(memory != nullptr, "out of memory: a tensor of ", bytes, " bytes could not be allocated");
@@ -81,7 +84,9 @@ void storage_release(StorageBlock* block) {
       block->refs.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
   --pool.stats.live;
-  if (!TAPESTRY_POOL || pool.closed) {
+  if (pool.state == Pool::fresh) [[unlikely]]
+    open_pool();  // a thread that only releases must empty its pool too
+  if (!TAPESTRY_POOL || pool.state == Pool::closed) {
     std::free(block);
     return;
   }

@@ -61,7 +61,7 @@ class Storage {
   bool operator==(const Storage&) const = default;
   std::byte* data() const { return block_->data(); }
   bool unique() const { return block_->refs.load(std::memory_order_acquire) == 1; }
-  uint32_t version() const { return block_->version.load(std::memory_order_relaxed); }
+  uint32_t version() const { return block_ ? block_->version.load(std::memory_order_relaxed) : 0; }
   void bump() const { block_->version.fetch_add(1, std::memory_order_relaxed); }
 
  private:

@@ -14,7 +14,7 @@ Tensor::Tensor(Storage storage, const Shape& shape, DType dtype)
       dtype_(dtype) {}
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
-  return {Storage(static_cast<size_t>(shape.numel()) * size_of(dtype)), shape, dtype};
+  return {Storage(static_cast<size_t>(checked_numel(shape)) * size_of(dtype)), shape, dtype};
 }
 
 Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
@@ -79,6 +79,7 @@ Tensor Tensor::narrow(int dim, int64_t start, int64_t count) const {
 }
 
 Tensor Tensor::expand(const Shape& shape) const {
+  require_defined("expand", *this);
   require<ShapeError>(broadcast("expand", shape, shape_) == shape, "expand: ", shape_,
                       " does not broadcast to ", shape);
   Tensor out = *this;
@@ -113,6 +114,7 @@ Tensor Tensor::reshape(std::initializer_list<int64_t> sizes) const {
 }
 
 Tensor Tensor::reshape(const Shape& shape) const {
+  require_defined("reshape", *this);
   require<ShapeError>(shape.numel() == numel(), "reshape: ", shape_, " has ", numel(),
                       " elements, ", shape, " has ", shape.numel());
   if (!contiguous_) {
@@ -200,6 +202,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
   require_defined("copy_", source);
   require<ShapeError>(broadcast("copy_", shape_, source.shape_) == shape_, "copy_: ", source.shape_,
                       " does not broadcast to ", shape_);
+  if (must_copy_source("copy_", *this, source)) return copy_(source.clone());
   bump();
   dispatch_any(dtype_, [&](auto to) {
     dispatch_any(source.dtype_, [&](auto from) {
@@ -247,12 +250,39 @@ void require_same_dtype(const char* op, const Tensor& a, const Tensor& b) {
                       b.dtype(), " ", b.shape(), " differ in type (use cast)");
 }
 
+bool Tensor::overlaps(const Tensor& other) const {
+  if (!shares_storage(other) || numel() == 0 || other.numel() == 0) return false;
+  const auto range = [](const Tensor& t) {  // the bytes from the first to the last element
+    int64_t last = t.offset_;
+    for (int i = 0; i < t.rank(); ++i)
+      last += (t.shape_[i] - 1) * t.strides_[static_cast<size_t>(i)];
+    const auto size = static_cast<int64_t>(size_of(t.dtype_));
+    return std::pair(t.offset_ * size, (last + 1) * size);
+  };
+  const auto [begin, end] = range(*this);
+  const auto [other_begin, other_end] = range(other);
+  return begin < other_end && other_begin < end;
+}
+
+bool must_copy_source(const char* op, const Tensor& target, const Tensor& source) {
+  for (int i = 0; i < target.rank() && target.numel() > 0; ++i)
+    require<ShapeError>(target.strides()[static_cast<size_t>(i)] != 0 || target.shape()[i] <= 1, op,
+                        ": ", target.shape(), " repeats its elements along dim ", i,
+                        " (clone it to write)");
+  if (!target.overlaps(source)) return false;
+  return target.data<std::byte>() != source.data<std::byte>() || target.shape() != source.shape() ||
+         target.strides() != source.strides();
+}
+
 namespace {
 
 void print_elements(std::ostream& out, const Tensor& t) {
   constexpr int64_t kMost = 8;
   if (t.rank() == 0) {
-    out << std::setw(10) << t.item();
+    if (t.dtype() == i32)
+      out << std::setw(10) << *t.data<int32_t>();
+    else
+      out << std::setw(10) << t.item();
     return;
   }
   out << '[';

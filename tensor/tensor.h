@@ -83,9 +83,10 @@ class Tensor {
     return reinterpret_cast<T*>(storage_.data()) + offset_;
   }
   bool unique() const { return storage_.unique(); }  // no other handle refers to the storage
-  uint32_t version() const { return storage_.version(); }
+  uint32_t version() const { return defined() ? storage_.version() : 0; }
   void bump() const { storage_.bump(); }
   bool shares_storage(const Tensor& other) const { return storage_ == other.storage_; }
+  bool overlaps(const Tensor& other) const;  // in some element, perhaps
 
  private:
   Tensor(Storage storage, const Shape& shape, DType dtype);
@@ -110,6 +111,9 @@ inline void require_defined(const char* op, const Tensor& a) {
 }
 /// Throws DTypeError unless both have the same element type.
 void require_same_dtype(const char* op, const Tensor& a, const Tensor& b);
+/// Before target[i] = f(source[i]): throws ShapeError when the target repeats elements (expand).
+/// True when the source holds elements of the target in other places, so that it must be copied.
+bool must_copy_source(const char* op, const Tensor& target, const Tensor& source);
 
 // ------------------------------------------------------------------------------------------------
 

@@ -124,8 +124,8 @@ TEST_CASE_TEMPLATE("the truncated gradient passes finite differences with frozen
           m.rnn.bptt.frozen = nullptr;
           return loss;
         };
-        const GradReport report =
-            gradcheck(m, [](const Subject<Cell>& s) { return s.loss(); }, surrogate, 8);
+        const GradReport report = gradcheck(
+            m, [](const Subject<Cell>& s) { return s.loss(); }, surrogate, 8);
         CHECK_MESSAGE(report.ok, report.message);
         // and the check can tell a truncated gradient from a whole one
         if (mode != BpttMode::full) {
@@ -194,7 +194,8 @@ TEST_CASE("two unrolls on one tape truncate each by itself") {
       m.encoder.bptt.frozen = m.decoder.bptt.frozen = nullptr;
       return loss;
     };
-    const GradReport report = gradcheck(m, [](const Model& n) { return n.loss(); }, surrogate);
+    const GradReport report = gradcheck(
+        m, [](const Model& n) { return n.loss(); }, surrogate);
     CHECK_MESSAGE(report.ok, report.message);
     CHECK(frozen.runs.size() == 2);
   }

@@ -113,7 +113,8 @@ TEST_CASE("checkpoint: a mismatch lists expected against found and changes nothi
         "  out            is missing from the file\n"
         "  extra          is in the file and not in the model");
 
-  for (int i = 0; i < 20; ++i) other.tensors["z" + std::to_string(i)] = Tensor::zeros({1});
+  for (int i = 0; i < 20; ++i)
+    other.tensors[std::string("z").append(std::to_string(i))] = Tensor::zeros({1});
   const std::string many = complaint([&] { from_tensors(m, other); });
   CHECK(many.starts_with("load: 23 tensors of the file and the model differ\n"));
   CHECK(many.ends_with("\n  and 11 more"));

@@ -180,9 +180,8 @@ TEST_CASE("the model gradcheck finds a wrong gradient") {
     FIELDS(w)
   } model;
   const GradReport report = gradcheck(model, [](const Wrong& m) {
-    return record("wrong", sum(square(m.w.value())), wrt(m.w, [](const Tensor& dy) {
-                    return Tensor::zeros({2}, f64) + dy;
-                  }));
+    return record("wrong", sum(square(m.w.value())),
+                  wrt(m.w, [](const Tensor& dy) { return Tensor::zeros({2}, f64) + dy; }));
   });
   CHECK_FALSE(report.ok);
   CHECK(report.message.substr(0, 11) == "w element 0");
@@ -229,8 +228,8 @@ TEST_CASE("tied weights are one parameter with one gradient") {
   const Tensor in = Tensor::indices({0, 5, 2, 2, 3, 0}).reshape({3, 2}),
                out = Tensor::indices({5, 2, 2, 3, 0, 1});
   CHECK(parameters(model).size() == 5);
-  const GradReport report =
-      gradcheck(model, [&](const Tied& m) { return m.loss(in, out); }, 100);
+  const GradReport report = gradcheck(
+      model, [&](const Tied& m) { return m.loss(in, out); }, 100);
   CHECK_MESSAGE(report.ok, report.message);
   Tape tape;
   tape.backward(model.loss(in, out));

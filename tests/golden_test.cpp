@@ -43,8 +43,8 @@ double gradient_difference(const Cell& cell, const NamedTensors& g, const std::s
     const Tensor& t = g.tensors.at(theirs + layer);
     return difference(p.grad().dense(), transposed ? t.transpose() : t);
   };
-  double worst = std::max(compare(cell.w_ih, "dweight_ih", true),
-                          compare(cell.w_hh, "dweight_hh", true));
+  double worst =
+      std::max(compare(cell.w_ih, "dweight_ih", true), compare(cell.w_hh, "dweight_hh", true));
   worst = std::max(worst, compare(cell.bias, "dbias_ih", false));
   if constexpr (requires { cell.bias_hh; })
     worst = std::max(worst, compare(cell.bias_hh, "dbias_hh", false));
@@ -183,8 +183,7 @@ TEST_CASE("exact truncation of an LSTM agrees with the reference values") {
     const Var h = rnn(reshape(x, {steps, 1, x.size(1)})).y;
     const Var loss = sum(square(reshape(h, {steps, hidden}) - target));
     tape.backward(loss);
-    CHECK(loss.value().item() ==
-          doctest::Approx(g.tensors.at("loss").item()).epsilon(kTolerance));
+    CHECK(loss.value().item() == doctest::Approx(g.tensors.at("loss").item()).epsilon(kTolerance));
     CHECK(gradient_difference(rnn.cells[0], g, "_K" + std::to_string(k)) < kTolerance);
   }
 }

@@ -41,7 +41,8 @@ struct Subject {
     const auto out = rnn(x, lengths, start(static_cast<int64_t>(lengths.size())));
     Var total = sum(out.y * y_weights) * (outputs ? 1. : 0.);
     size_t i = 0;
-    for (const Var& v : vars(out.state)) total = total + sum(v * state_weights[i++]) * (states ? 1. : 0.);
+    for (const Var& v : vars(out.state))
+      total = total + sum(v * state_weights[i++]) * (states ? 1. : 0.);
     return total;
   }
 };

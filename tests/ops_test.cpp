@@ -123,6 +123,11 @@ TEST_CASE("every op has right gradients") {
   GRADCHECK(cross_entropy(x, ids(), Reduction::none), Shape{4, 5});
   GRADCHECK(cross_entropy(x, ids(), Reduction::sum, 2), Shape{4, 5});
   GRADCHECK(cross_entropy(x, ids(), Reduction::mean, 0), Shape{4, 5});
+  GRADCHECK(linear_cross_entropy(x, y, z, ids()), Shape{4, 3}, Shape{5, 3}, Shape{5});
+  GRADCHECK(linear_cross_entropy(x, y, Var(), ids(), 2), Shape{4, 3}, Shape{5, 3});
+  GRADCHECK(linear_cross_entropy_sum(x, y, z, ids(), 0.3), Shape{4, 3}, Shape{5, 3}, Shape{5});
+  GRADCHECK(linear_cross_entropy_sum(x, y, z, ids(), 1, 2) * 2.0, Shape{4, 3}, Shape{5, 3},
+            Shape{5});
   GRADCHECK(mse(x, y), Shape{3, 4}, Shape{3, 4});
   GRADCHECK(mse(x, y), Shape{3, 4}, Shape{4});
   GRADCHECK(huber(x, y, 0.9), Shape{3, 4}, Shape{3, 4});

@@ -26,23 +26,28 @@ void for_each_index(const Shape& shape, F f) {
   }
 }
 
-inline double get(const Tensor& t, const Index& i) {
+inline double element(const Tensor& t, const Index& i) {
   switch (t.rank()) {
-    case 0: return t.at({});
-    case 1: return t.at({i[0]});
-    case 2: return t.at({i[0], i[1]});
-    case 3: return t.at({i[0], i[1], i[2]});
-    default: return t.at({i[0], i[1], i[2], i[3]});
+    case 0:
+      return t.at({});
+    case 1:
+      return t.at({i[0]});
+    case 2:
+      return t.at({i[0], i[1]});
+    case 3:
+      return t.at({i[0], i[1], i[2]});
+    default:
+      return t.at({i[0], i[1], i[2], i[3]});
   }
 }
 
 /// What `t` holds at `index` of a shape of `rank` dims that it broadcasts to.
-inline double get_broadcast(const Tensor& t, const Index& index, int rank) {
+inline double broadcast_element(const Tensor& t, const Index& index, int rank) {
   Index own{};
   for (int d = 0; d < t.rank(); ++d)
     if (t.shape()[d] != 1)
       own[static_cast<size_t>(d)] = index[static_cast<size_t>(d + rank - t.rank())];
-  return get(t, own);
+  return element(t, own);
 }
 
 inline int64_t below(Rng& rng, int64_t n) {
@@ -60,7 +65,8 @@ inline Shape random_shape(Rng& rng, int rank, int64_t most = 5, bool zeros = fal
 /// Small whole numbers (exact in sums and products) in a random layout.
 inline Tensor random_tensor(Rng& rng, const Shape& shape, DType dtype = f64, bool expand = true) {
   const int rank = shape.rank();
-  std::array<int, kMaxRank> place{0, 1, 2, 3};  // dim d of the result is dim place[d] of the storage
+  std::array<int, kMaxRank> place{0, 1, 2,
+                                  3};  // dim d of the result is dim place[d] of the storage
   if (rng.below(2)) rng.shuffle(std::span(place.data(), static_cast<size_t>(rank)));
   Shape base = shape;
   std::array<int64_t, kMaxRank> start{};

@@ -42,8 +42,7 @@ Block draw(Rng rng) {
 TEST_CASE("the generator is Philox4x32-10") {
   // Known answers of the Random123 library (kat_vectors).
   constexpr uint32_t ones = 0xffffffff;
-  REQUIRE(philox({{0, 0, 0, 0}}, 0, 0) ==
-          Block{{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}});
+  REQUIRE(philox({{0, 0, 0, 0}}, 0, 0) == Block{{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}});
   REQUIRE(philox({{ones, ones, ones, ones}}, ones, ones) ==
           Block{{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}});
   REQUIRE(philox({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0) ==
@@ -177,7 +176,10 @@ TEST_CASE("shuffle permutes, and is the same for the same state") {
   }
   int seen = 0;
   for (const int n : counts)
-    if (n) ++seen, CHECK(std::abs(n - 2000) < 210);
+    if (n) {
+      ++seen;
+      CHECK(std::abs(n - 2000) < 210);
+    }
   CHECK(seen == 6);
 
   std::vector<int> none;

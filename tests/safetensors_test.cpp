@@ -93,9 +93,9 @@ TEST_CASE("safetensors: what is written is read back, whatever its type, shape a
   const NamedTensors read = read_safetensors(path);
   CHECK(read.metadata == written.metadata);
   REQUIRE(read.tensors.size() == written.tensors.size());
-  for (const auto& [name, expected] : written.tensors) {
-    CAPTURE(name);
-    const Tensor& got = read.tensors.at(name);
+  for (const auto& item : written.tensors) {
+    CAPTURE(item.first);
+    const Tensor &expected = item.second, &got = read.tensors.at(item.first);
     REQUIRE(got.shape() == expected.shape());
     REQUIRE(got.dtype() == expected.dtype());
     dispatch_any(got.dtype(), [&](auto zero) {
@@ -235,11 +235,11 @@ TEST_CASE("safetensors: a malformed file is an error that names the file and the
       {"{\"a\":" + std::string(200000, '['), 0, "nests too deeply"},
       {R"({"\u001b[31m":1})", 0, "tensor \"\\u001b[31m\""},
   };
-  for (const auto& [header, data, says] : cases) {
-    CAPTURE(header.substr(0, 200));
-    const std::string said = complaint(directory, file_of(header, data));
+  for (const auto& hostile : cases) {
+    CAPTURE(hostile.header.substr(0, 200));
+    const std::string said = complaint(directory, file_of(hostile.header, hostile.data));
     CAPTURE(said);
-    CHECK(said.find(says) != std::string::npos);
+    CHECK(said.find(hostile.says) != std::string::npos);
   }
   CHECK(complaint(directory, file_of(shape("1", "0,4") + "   ", 4)) == "");  // padding is allowed
 }

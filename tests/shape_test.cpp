@@ -40,7 +40,8 @@ TEST_CASE("more than four sizes, negative sizes and too many elements are errors
   constexpr int64_t big = int64_t{1} << 31;
   CHECK_THROWS_AS(Shape({big, big, big}), ShapeError);  // 2^93: the product would wrap to 0
   CHECK_THROWS_AS(Shape({big, big, 4}), ShapeError);
-  CHECK(Shape{big, big, 0}.numel() == 0);
+  CHECK_THROWS_AS(Shape({big, big, 4, 0}), ShapeError);
+  CHECK(Shape{big, 1000, 0}.numel() == 0);
 }
 
 TEST_CASE("dims can be taken out of a shape and put in") {

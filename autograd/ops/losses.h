@@ -2,6 +2,7 @@
 // Losses. Reduction::none keeps one value per row; mean divides by the rows that count.
 
 #include <tapestry/autograd/ops/reduce.h>
+#include <tapestry/tensor/softmax_loss.h>
 
 namespace tapestry {
 
@@ -23,9 +24,53 @@ inline Var cross_entropy(const Var& logits, const Tensor& targets,
   if (reduction == Reduction::none) return loss;
   if (reduction == Reduction::sum) return sum(loss);
   int64_t count = 0;
-  for (const int32_t t : targets.to_vector<int32_t>()) count += t != ignored;
+  const Tensor flat = targets.to_contiguous();
+  for (const int32_t t : flat.read<int32_t>()) count += t != ignored;
   require<ShapeError>(count > 0, "cross_entropy: every target is ignored, so there is no mean");
   return sum(loss) / static_cast<double>(count);
+}
+
+/// The loss of each row of softmax(h weight^T + bias): cross_entropy of a linear layer without its
+/// logits ever reaching memory. h (N, H), weight (V, H), bias (V) or an undefined Var -> (N), nats.
+inline Var linear_cross_entropy(const Var& h, const Var& weight, const Var& bias,
+                                const Tensor& targets, int32_t ignored = kIgnored) {
+  const Tensor one = Tensor::scalar(1, h.dtype());
+  const SoftmaxLoss y =
+      softmax_loss(h.value(), weight.value(), bias.value(), targets, ignored, one, {});
+  return record("linear_cross_entropy", y.loss,
+                wrt(
+                    jointly(h, weight, bias),
+                    [](const Tensor& dy, Grad& dh, Grad& dw, Grad& db, const Tensor& x,
+                       const Tensor& w, const Tensor& b, const Tensor& t, int32_t skip) {
+                      const SoftmaxLoss d = softmax_loss(x, w, b, t, skip, dy,
+                                                         {dh.wanted(), dw.wanted(), db.wanted()});
+                      if (dh.wanted()) dh.add(d.dh);
+                      if (dw.wanted()) dw.add(d.dweight);
+                      if (db.wanted()) db.add(d.dbias);
+                    },
+                    h.value(), weight.value(), bias.value(), targets, ignored));
+}
+
+/// scale times the sum of those losses. One pass computes value and gradients together, so this is
+/// the one to train with: put what would divide the loss into `scale`.
+inline Var linear_cross_entropy_sum(const Var& h, const Var& weight, const Var& bias,
+                                    const Tensor& targets, double scale = 1,
+                                    int32_t ignored = kIgnored) {
+  const SoftmaxLossWanted wanted{Tape::wants(h), Tape::wants(weight), Tape::wants(bias)};
+  const SoftmaxLoss y = softmax_loss(h.value(), weight.value(), bias.value(), targets, ignored,
+                                     Tensor::scalar(scale, h.dtype()), wanted);
+  return record("linear_cross_entropy_sum", sum(y.loss) * scale,
+                wrt(
+                    jointly(h, weight, bias),
+                    [](const Tensor& dy, Grad& dh, Grad& dw, Grad& db, const Tensor& gh,
+                       const Tensor& gw, const Tensor& gb) {
+                      const double k = dy.item();
+                      const auto times = [k](const Tensor& g) { return k == 1 ? g : g * k; };
+                      if (dh.wanted()) dh.add(times(gh));
+                      if (dw.wanted()) dw.add(times(gw));
+                      if (db.wanted()) db.add(times(gb));
+                    },
+                    y.dh, y.dweight, y.dbias));
 }
 
 /// Mean of the squared differences.

@@ -92,6 +92,7 @@ class HelpFormatter : public CLI::Formatter {
 
   std::string make_option(const CLI::Option* option, bool positional) const override {
     std::string left = positional ? option->get_name(true) : option->get_name(false, true);
+    left = CLI::detail::find_and_replace(left, "{false}", "");  // "--bias,--no-bias{false}"
     for (std::size_t at = 0; (at = left.find(',', at)) != std::string::npos; at += 2)
       left.insert(at + 1, " ");
     std::string notes;
@@ -153,10 +154,12 @@ void report_extras(const CLI::App& app, std::vector<std::string>& problems) {
     if (!option) {
       std::vector<std::string> commands;
       for (const CLI::App* command : commands_of(app)) commands.push_back(command->get_name());
-      problems.push_back(commands.empty()
-                             ? "unexpected argument " + in_quotes(word)
-                             : "unknown command " + in_quotes(word) + did_you_mean(word, commands));
-      continue;
+      if (commands.empty()) {
+        problems.push_back("unexpected argument " + in_quotes(word));
+        continue;
+      }
+      problems.push_back("unknown command " + in_quotes(word) + did_you_mean(word, commands));
+      return;  // what follows is for that command
     }
     std::string advice = did_you_mean(name, option_names(app));
     for (const CLI::App* command : commands_of(app))

@@ -88,6 +88,7 @@ ExitCode report(const char* program, const std::exception_ptr& error) {
   };
   const std::string bug = fmt::format(
       "this is a bug in {}; please report it with the command line that led here", program);
+  const char* const small = "a smaller model, batch or vocabulary needs less";
   try {
     std::rethrow_exception(error);
   } catch (const UserError& e) {
@@ -109,12 +110,16 @@ ExitCode report(const char* program, const std::exception_ptr& error) {
     print_error(program, e.path1().string(), e.code().message(), "");
     return code_of(e);
   } catch (const std::bad_alloc&) {
-    say("out of memory", "a smaller model, batch or vocabulary needs less");
+    say("out of memory", small);
     return ExitCode::failure;
   } catch (const std::system_error& e) {
     say(e.what());
     return ExitCode::failure;
   } catch (const std::exception& e) {
+    if (std::string_view(e.what()).starts_with("out of memory")) {
+      say(e.what(), small);
+      return ExitCode::failure;
+    }
     say(fmt::format("internal: {}", e.what()).c_str(), bug.c_str());
   } catch (...) {
     say("internal: an exception of unknown type", bug.c_str());

@@ -1,12 +1,75 @@
 #pragma once
-// The commands of lm, a file each. They throw what examples/common/report.h turns into messages.
+// The commands of lm, a file each: what they take, and what they do. They throw what
+// examples/common/report.h turns into messages. Results go to stdout, everything else to stderr.
 
 #include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/lm/sampling.h>
 #include <tapestry/examples/lm/settings.h>
 
 namespace tapestry::lm {
 
+/// Reads text or draws a built-in corpus, trains a model, leaves a run directory.
 app::ExitCode train(TrainSettings settings);
+
+/// Prints the loss and perplexity of a model on text.
+struct EvalSettings {
+  std::string run;
+  std::vector<std::string> files;
+  int64_t batch = 32;
+  std::string dtype;  // empty: as trained
+  int64_t max_sentences = 0;
+  bool json = false;
+  app::CommonOptions common;
+};
+void add_options(CLI::App& command, EvalSettings& settings);
 app::ExitCode eval(const EvalSettings& settings);
+
+/// Prints one log-probability for each line read, NA for a line that has none.
+struct ScoreSettings {
+  std::string run;
+  std::vector<std::string> files;
+  std::string unit = "log10";  // log10, ln, bits
+};
+void add_options(CLI::App& command, ScoreSettings& settings);
+app::ExitCode score(const ScoreSettings& settings);
+
+/// Prints sentences drawn from a model.
+struct SampleSettings {
+  std::string run;
+  int64_t n = 5;
+  Sampling sampling;
+  std::string prompt;
+  uint64_t seed = 1;
+};
+void add_options(CLI::App& command, SampleSettings& settings);
+app::ExitCode sample(const SampleSettings& settings);
+
+/// Compares the gradients of a small model with finite differences.
+struct GradcheckSettings {
+  ModelShape model{.hidden = 8};
+  Bptt bptt{BpttMode::exact, 4};
+  int64_t sentences = 4, elements = 20;
+  double tolerance = 1e-6;
+  uint64_t seed = 1;
+};
+void add_options(CLI::App& command, GradcheckSettings& settings);
+app::ExitCode gradcheck(const GradcheckSettings& settings);
+
+/// Prints what a run is.
+struct InfoSettings {
+  std::string run;
+};
+void add_options(CLI::App& command, InfoSettings& settings);
+app::ExitCode info(const InfoSettings& settings);
+
+/// Writes sentences of a built-in corpus.
+struct SynthSettings {
+  std::string corpus = "agreement";
+  int64_t size = 10000, types = 7997;
+  uint64_t seed = 1;
+  std::string output;  // empty: stdout
+};
+void add_options(CLI::App& command, SynthSettings& settings);
+app::ExitCode synth(const SynthSettings& settings);
 
 }  // namespace tapestry::lm

@@ -49,4 +49,18 @@ app::ExitCode eval(const EvalSettings& s) {
   return app::ExitCode::ok;
 }
 
+void add_options(CLI::App& command, EvalSettings& s) {
+  command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
+  command.add_option("FILE", s.files, "text to evaluate on (- for standard input)")->required();
+  command.add_option("--batch", s.batch, "sentences at once; does not change the result")
+      ->check(app::whole_number(1, 1'000'000));
+  command.add_option("--dtype", s.dtype, "compute in float or double (default: as trained)")
+      ->check(app::one_of({"float", "double"}));
+  command.add_option("--max-sentences", s.max_sentences, "use the first N sentences (0: all)")
+      ->check(app::whole_number(0));
+  command.add_flag("--json", s.json, "print the results as one JSON object");
+  app::add_common_options(command, s.common);
+  command.footer("Example: lm eval runs/lm-20240611-120000 TEXT.txt");
+}
+
 }  // namespace tapestry::lm

@@ -1,5 +1,6 @@
 #pragma once
 // The language model: tokens -> embedding or one-hot input -> recurrent layers -> softmax.
+// Its functions are compiled in model.cpp, once for each cell.
 
 #include <string>
 
@@ -26,47 +27,34 @@ struct LanguageModel {
   FIELDS(input, rnn, weight, bias)
   double dropout = 0;  // on embeddings, between layers, and before the softmax
 
-  /// Every map is drawn from U(+-1/sqrt(n)), n its number of inputs; biases of the softmax are 0.
-  LanguageModel(const ModelShape& shape, Rng& rng, DType dtype)
-      : input(shape.vocabulary, shape.embed ? shape.embed : Cell::gates * shape.hidden, rng,
-              shape.embed ? shape.embed : shape.vocabulary, dtype),
-        rnn(make_rnn(shape, rng, dtype)) {
-    if (!shape.tied)
-      weight =
-          Parameter(uniform_fan_in({shape.vocabulary, shape.hidden}, shape.hidden, rng, dtype));
-    if (shape.bias) bias = Parameter(Tensor::zeros({shape.vocabulary}, dtype));
-  }
+  /// Every map is drawn from U(+-1/sqrt(n)), n its number of inputs; biases of the softmax are 0,
+  /// those of an LSTM's forget gates 1, so that it remembers until it learns to forget
+  /// (Jozefowicz, Zaremba & Sutskever, 2015).
+  LanguageModel(const ModelShape& shape, Rng& rng, DType dtype);
 
   /// The loss of every token of the batch: (rows), nats. `rng` turns dropout on.
-  Var token_losses(const Batch& batch, Rng* rng = nullptr) const {
-    const bool one_hot = !rnn.cells[0].w_ih.defined();
-    Var x = input(batch.inputs);
-    if (!one_hot) x = tapestry::dropout(x, dropout, rng);
-    const Var h = rnn.run(x, batch.packing, rnn.zero(batch.sentences()), rng).y;
-    return cross_entropy(logits(tapestry::dropout(h, dropout, rng)), batch.targets,
-                         Reduction::none);
-  }
+  Var token_losses(const Batch& batch, Rng* rng = nullptr) const;
 
   /// What training minimises: the sum over the tokens divided by the number of sentences.
-  Var loss(const Batch& batch, Rng* rng = nullptr) const {
-    return sum(token_losses(batch, rng)) / static_cast<double>(batch.sentences());
-  }
+  Var loss(const Batch& batch, Rng* rng = nullptr) const;
 
   /// h (rows, hidden) -> (rows, V)
-  Var logits(const Var& h) const {
-    const Var w = transpose(weight.defined() ? Var(weight) : Var(input.table));
-    return bias.defined() ? affine(h, w, bias) : matmul(h, w);
-  }
+  Var logits(const Var& h) const;
+
+  /// One token of each sentence of a batch: ids i32 (B) -> logits (B, V) of what comes next.
+  /// Advances `state`, which starts as rnn.zero(B).
+  Var step(const Tensor& ids, typename RNN<Cell>::State& state) const;
 
  private:
-  static RNN<Cell> make_rnn(const ModelShape& shape, Rng& rng, DType dtype) {
-    if constexpr (std::is_same_v<Cell, RNNCell>)
-      return {shape.embed, shape.hidden, shape.layers,     rng,
-              false,       shape.bias,   Activation::tanh, dtype};
-    else
-      return {shape.embed, shape.hidden, shape.layers, rng, false, shape.bias, dtype};
-  }
+  /// What the softmax sees: (rows, hidden).
+  Var hidden(const Batch& batch, Rng* rng) const;
+  Var softmax_weight() const { return weight.defined() ? weight : input.table; }
+  Var softmax_bias() const { return bias.defined() ? Var(bias) : Var(); }
 };
+
+extern template struct LanguageModel<RNNCell>;
+extern template struct LanguageModel<LSTMCell>;
+extern template struct LanguageModel<GRUCell>;
 
 /// Calls f.template operator()<Cell>() for the cell of that name; throws ValueError for another.
 template <class F>

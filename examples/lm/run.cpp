@@ -1,8 +1,8 @@
 #include <tapestry/examples/lm/run.h>
 
 #include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/lm/text.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 namespace tapestry::lm {
@@ -11,108 +11,143 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-const char* mode_name(BpttMode mode) {
-  return mode == BpttMode::exact ? "exact" : mode == BpttMode::chunk ? "chunk" : "full";
+// The names of enumerations in config.json are those of the command line.
+constexpr std::pair<const char*, BpttMode> kModes[] = {
+    {"exact", BpttMode::exact}, {"chunk", BpttMode::chunk}, {"full", BpttMode::full}};
+constexpr std::pair<const char*, DType> kTypes[] = {{"float", f32}, {"double", f64}};
+
+template <class Names, class Enum>
+const char* name_of(const Names& names, Enum value) {
+  for (const auto& [name, named] : names)
+    if (named == value) return name;
+  return "";
 }
 
-BpttMode mode_of(const std::string& name) {
-  return name == "exact" ? BpttMode::exact : name == "chunk" ? BpttMode::chunk : BpttMode::full;
+template <class Names, class Enum>
+void read_name(const Names& names, const Json& from, Enum& value) {
+  const auto wanted = from.get<std::string>();
+  for (const auto& [name, named] : names)
+    if (name == wanted) {
+      value = named;
+      return;
+    }
+  fail<FormatError>("'", wanted, "' is unknown");
 }
 
-void read_config(const fs::path& path, TrainSettings& s) {
-  std::ifstream in(path);
-  if (!in)
-    throw app::UserError(app::ExitCode::no_input, path.string() + " cannot be read",
-                         "name the directory of a run that lm train has written");
-  try {
-    const Json config = Json::parse(in);
-    const Json &input = config.at("input"), &model = config.at("model"),
-               &training = config.at("training");
-    input.at("lower").get_to(s.input.lower);
-    input.at("split_sentences").get_to(s.input.split_sentences);
-    model.at("cell").get_to(s.model.cell);
-    model.at("vocabulary").get_to(s.model.vocabulary);
-    model.at("hidden").get_to(s.model.hidden);
-    model.at("layers").get_to(s.model.layers);
-    model.at("embed").get_to(s.model.embed);
-    model.at("bias").get_to(s.model.bias);
-    model.at("tied").get_to(s.model.tied);
-    s.dtype = model.at("dtype").get<std::string>() == "double" ? f64 : f32;
-    training.at("bptt").get_to(s.bptt.steps);
-    s.bptt.mode = mode_of(training.at("bptt_mode").get<std::string>());
-  } catch (const Json::exception& e) {
-    fail<FormatError>(path.string(), ": not the configuration of a run: ", e.what());
-  }
+/// Every setting that a run keeps, with its section and name.
+template <class Settings, class F>
+void for_each_setting(Settings& s, F&& f) {
+  f("input", "files", s.input.files);
+  f("input", "valid", s.input.valid);
+  f("input", "corpus", s.input.corpus);
+  f("input", "size", s.input.size);
+  f("input", "lower", s.input.lower);
+  f("input", "split_sentences", s.input.split_sentences);
+  f("input", "max_sentences", s.input.max_sentences);
+  f("input", "valid_split", s.input.valid_split);
+  f("input", "vocab_size", s.input.vocab_size);
+  f("input", "min_count", s.input.min_count);
+  f("model", "cell", s.model.cell);
+  f("model", "vocabulary", s.model.vocabulary);
+  f("model", "hidden", s.model.hidden);
+  f("model", "layers", s.model.layers);
+  f("model", "embed", s.model.embed);
+  f("model", "bias", s.model.bias);
+  f("model", "tied", s.model.tied);
+  f("model", "dropout", s.dropout);
+  f("model", "dtype", s.dtype);
+  f("training", "preset", s.preset);
+  f("training", "bptt", s.bptt.steps);
+  f("training", "bptt_mode", s.bptt.mode);
+  f("training", "batch", s.batch);
+  f("training", "shuffle", s.shuffle);
+  f("training", "optimizer", s.optimizer);
+  f("training", "lr", s.lr);
+  f("training", "momentum", s.momentum);
+  f("training", "weight_decay", s.weight_decay);
+  f("training", "clip_norm", s.clip_norm);
+  f("training", "schedule", s.schedule);
+  f("training", "warmup", s.warmup);
+  f("training", "epochs", s.epochs);
+  f("training", "seed", s.seed);
 }
 
 }  // namespace
 
 const std::vector<std::string>& run_files() {
-  static const std::vector<std::string> files = {"config.json",  "vocab.txt", "ckpt-*.safetensors",
-                                                 "last",         "best",      "metrics.csv",
-                                                 "metrics.jsonl"};
+  static const std::vector<std::string> files = {
+      "config.json", "vocab.txt",   "ckpt-*.safetensors", "last",        "best",
+      "metrics.csv", "metrics.jsonl", "learning_curve.*",   "results.json"};
   return files;
 }
 
-std::string config_text(const TrainSettings& s) {
-  const Json config = {{"input",
-                        {{"files", s.files},
-                         {"lower", s.input.lower},
-                         {"split_sentences", s.input.split_sentences},
-                         {"max_sentences", s.input.max_sentences},
-                         {"valid", s.valid},
-                         {"valid_split", s.valid_split},
-                         {"vocab_size", s.vocab_size},
-                         {"min_count", s.min_count}}},
-                       {"model",
-                        {{"cell", s.model.cell},
-                         {"vocabulary", s.model.vocabulary},
-                         {"hidden", s.model.hidden},
-                         {"layers", s.model.layers},
-                         {"embed", s.model.embed},
-                         {"bias", s.model.bias},
-                         {"tied", s.model.tied},
-                         {"dropout", s.dropout},
-                         {"dtype", s.dtype == f64 ? "double" : "float"}}},
-                       {"training",
-                        {{"preset", s.preset},
-                         {"bptt", s.bptt.steps},
-                         {"bptt_mode", mode_name(s.bptt.mode)},
-                         {"batch", s.batch},
-                         {"shuffle", s.shuffle},
-                         {"optimizer", s.optimizer},
-                         {"lr", s.lr},
-                         {"momentum", s.momentum},
-                         {"weight_decay", s.weight_decay},
-                         {"clip_norm", s.clip_norm},
-                         {"schedule", s.schedule},
-                         {"warmup", s.warmup},
-                         {"epochs", s.epochs},
-                         {"seed", s.seed}}}};
+std::string config_text(const TrainSettings& settings) {
+  Json config;
+  for_each_setting(settings, [&](const char* section, const char* key, const auto& value) {
+    using T = std::remove_cvref_t<decltype(value)>;
+    Json& out = config[section][key];
+    if constexpr (std::is_same_v<T, BpttMode>)
+      out = name_of(kModes, value);
+    else if constexpr (std::is_same_v<T, DType>)
+      out = name_of(kTypes, value);
+    else
+      out = value;
+  });
   return config.dump(2) + "\n";
 }
 
+TrainSettings parse_config(std::string_view text, const std::string& path) {
+  TrainSettings settings;
+  const char *in = "", *name = "";
+  try {
+    const Json config = Json::parse(text);
+    for_each_setting(settings, [&](const char* section, const char* key, auto& value) {
+      using T = std::remove_cvref_t<decltype(value)>;
+      in = section, name = key;
+      const Json& from = config.at(section).at(key);
+      if constexpr (std::is_same_v<T, BpttMode>)
+        read_name(kModes, from, value);
+      else if constexpr (std::is_same_v<T, DType>)
+        read_name(kTypes, from, value);
+      else
+        from.get_to(value);
+    });
+  } catch (const Json::parse_error&) {
+    fail<FormatError>(path, ": not the configuration of a run: it is not JSON");
+  } catch (const std::exception& e) {  // of JSON, or a name
+    fail<FormatError>(path, ": not the configuration of a run: ", in, ".", name,
+                      dynamic_cast<const Json::out_of_range*>(&e) ? " is missing"
+                      : dynamic_cast<const Json::exception*>(&e)  ? " has a value of another type"
+                                                                  : std::string(": ") + e.what());
+  }
+  return settings;
+}
+
 Run Run::open(const std::string& path) {
+  using app::ExitCode, app::UserError;
   fs::path directory = path, checkpoint = path;
   std::error_code ignored;
   if (fs::is_directory(directory, ignored)) {
     checkpoint = directory / (fs::exists(directory / "best") ? "best" : "last");
     if (!fs::exists(checkpoint))
-      throw app::UserError(app::ExitCode::no_input, path + " holds no checkpoint",
-                           "name the directory of a run that lm train has written");
+      throw UserError(ExitCode::no_input, path + " holds no checkpoint",
+                      "name the directory of a run that lm train has written");
   } else if (fs::exists(directory, ignored)) {
     directory = directory.parent_path();
   } else {
-    throw app::UserError(app::ExitCode::no_input, path + ": no such run",
-                         "name the directory that lm train printed");
+    throw UserError(ExitCode::no_input, path + ": no such run",
+                    "name the directory that lm train printed");
   }
-  TrainSettings settings;
-  read_config(directory / "config.json", settings);
-  Run run{directory, checkpoint, settings, Vocabulary::load((directory / "vocab.txt").string()),
+  const fs::path config = directory / "config.json";
+  if (!fs::exists(config, ignored))
+    throw UserError(ExitCode::no_input, path + " is not (in) a run: there is no " + config.string(),
+                    "name the directory of a run that lm train has written");
+  Run run{directory, checkpoint, parse_config(read_text(config.string()), config.string()),
+          Vocabulary::load((directory / "vocab.txt").string()),
           read_safetensors(checkpoint.string())};
-  require<FormatError>(run.vocabulary.size() == settings.model.vocabulary,
+  require<FormatError>(run.vocabulary.size() == run.settings.model.vocabulary,
                        (directory / "vocab.txt").string(), " has ", run.vocabulary.size(),
-                       " tokens and config.json says ", settings.model.vocabulary,
+                       " tokens and config.json says ", run.settings.model.vocabulary,
                        " (were files of two runs mixed?)");
   return run;
 }

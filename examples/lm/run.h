@@ -5,6 +5,8 @@
 //   ckpt-000123.safetensors      parameters, optimizer, counters after 123 updates
 //   last, best                   links to checkpoints
 //   metrics.csv, metrics.jsonl   progress of the loss
+//   learning_curve.*             its picture (svg, png) with data (csv) and script (gp)
+//   results.json                 what `lm train --json` prints, once the run has ended
 
 #include <tapestry/examples/lm/settings.h>
 #include <tapestry/nn/checkpoint.h>
@@ -16,13 +18,14 @@ namespace tapestry::lm {
 /// The patterns of the files a run owns.
 const std::vector<std::string>& run_files();
 
-/// config.json of a run.
+/// config.json of a run, and the settings read back. Throws FormatError that names `path`.
 std::string config_text(const TrainSettings& settings);
+TrainSettings parse_config(std::string_view text, const std::string& path);
 
 /// A run opened for reading.
 struct Run {
   std::filesystem::path directory, checkpoint;
-  TrainSettings settings;  // as far as config.json holds them
+  TrainSettings settings;
   Vocabulary vocabulary;
   NamedTensors state;
 

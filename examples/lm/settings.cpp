@@ -1,5 +1,6 @@
 #include <tapestry/examples/lm/settings.h>
 
+#include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
 
 #include <string_view>
@@ -12,10 +13,29 @@ namespace {
 TrainSettings reference_preset() {
   TrainSettings s;
   s.preset = "reference";
-  s.valid_split = 0;
+  s.input.valid_split = 0;
   s.model.bias = false;
   s.schedule = "plateau";
   return s;
+}
+
+/// Learns all that the built-in corpus holds, words that agree over distances included.
+TrainSettings demo_preset() {
+  TrainSettings s;
+  s.preset = "demo";
+  s.model.cell = "lstm";
+  s.model.hidden = 64;
+  s.bptt.mode = BpttMode::full;
+  s.batch = 16;
+  s.epochs = 3;
+  s.optimizer = "adam";
+  s.lr = 0.01;
+  s.schedule = "cosine";
+  return s;
+}
+
+[[noreturn]] void refuse(const std::string& what, const std::string& hint) {
+  throw app::UserError(app::ExitCode::usage, what, hint);
 }
 
 }  // namespace
@@ -28,17 +48,56 @@ TrainSettings preset_of(int argc, const char* const* argv) {
                                   : word.starts_with("--preset=")    ? word.substr(9)
                                                                      : "";
     if (name == "reference") s = reference_preset();
+    if (name == "demo") s = demo_preset();
   }
   return s;
 }
 
-void add_train_options(CLI::App& command, TrainSettings& s) {
+void add_model_options(CLI::App& command, ModelShape& model, Bptt& bptt) {
+  using app::whole_number;
+  const std::string group = "Model";
+  command.add_option("--cell", model.cell, "recurrent cell")
+      ->check(app::one_of({"rnn", "lstm", "gru"}))
+      ->group(group);
+  command.add_option("--hidden", model.hidden, "units in a layer")
+      ->check(whole_number(1, 65536))
+      ->group(group);
+  command.add_option("--layers", model.layers, "recurrent layers")
+      ->check(whole_number(1, 64))
+      ->group(group);
+  command.add_option("--embed", model.embed, "width of the embedding (0: one-hot input)")
+      ->check(whole_number(0, 65536))
+      ->group(group);
+  command.add_flag("--bias,!--no-bias", model.bias, "biases in the cells and the softmax")
+      ->group(group);
+  command.add_flag("--tied", model.tied, "softmax and embedding share their weights")->group(group);
+  command.add_option("--bptt", bptt.steps, "transitions an error flows back")
+      ->check(whole_number(0))
+      ->group(group);
+  app::add_choice<BpttMode>(
+      command, "--bptt-mode", bptt.mode,
+      {{"exact", BpttMode::exact}, {"chunk", BpttMode::chunk}, {"full", BpttMode::full}},
+      "how back-propagation is truncated: a window for each output, windows side by side, not")
+      ->group(group);
+}
+
+void add_options(CLI::App& command, TrainSettings& s) {
   using app::number, app::whole_number, app::one_of;
-  command.add_option("FILE", s.files, "text to train on (- for standard input)");
+  command.add_option("FILE", s.input.files, "text to train on (- for standard input)");
+  command.add_option("--preset", s.preset, "defaults of a known system")
+      ->check(one_of({"reference", "demo"}));
 
   const std::string input = "Input";
-  command.add_option("--valid", s.valid, "held-out text")->group(input);
-  command.add_option("--valid-split", s.valid_split, "share of the sentences held out, by hash")
+  command.add_option("--corpus", s.input.corpus, "a built-in corpus instead of files")
+      ->check(one_of({"agreement", "zipf"}))
+      ->group(input);
+  command.add_option("--size", s.input.size, "training sentences of the built-in corpus")
+      ->check(whole_number(1, 100'000'000))
+      ->group(input);
+  command.add_option("--valid", s.input.valid, "held-out text")->group(input);
+  command
+      .add_option("--valid-split", s.input.valid_split,
+                  "share of the sentences held out, by hash; of --size, drawn besides, if built in")
       ->check(number(0, 0.5))
       ->group(input);
   command.add_flag("--lower", s.input.lower, "lower-case the text")->group(input);
@@ -51,49 +110,23 @@ void add_train_options(CLI::App& command, TrainSettings& s) {
       ->check(whole_number(0))
       ->group(input);
   command
-      .add_option("--vocab-size", s.vocab_size, "most frequent tokens kept, special ones included")
+      .add_option("--vocab-size", s.input.vocab_size,
+                  "most frequent tokens kept, special ones included")
       ->check(whole_number(4, 10'000'000))
       ->group(input);
-  command.add_option("--min-count", s.min_count, "tokens rarer than this are unknown")
+  command.add_option("--min-count", s.input.min_count, "tokens rarer than this are unknown")
       ->check(whole_number(1))
       ->group(input);
 
-  const std::string model = "Model";
-  command.add_option("--cell", s.model.cell, "recurrent cell")
-      ->check(one_of({"rnn", "lstm", "gru"}))
-      ->group(model);
-  command.add_option("--hidden", s.model.hidden, "units in a layer")
-      ->check(whole_number(1, 65536))
-      ->group(model);
-  command.add_option("--layers", s.model.layers, "recurrent layers")
-      ->check(whole_number(1, 64))
-      ->group(model);
-  command.add_option("--embed", s.model.embed, "width of the embedding (0: one-hot input)")
-      ->check(whole_number(0, 65536))
-      ->group(model);
-  command.add_flag("--bias,!--no-bias", s.model.bias, "biases in the cells and the softmax")
-      ->group(model);
-  command.add_flag("--tied", s.model.tied, "softmax and embedding share their weights")
-      ->group(model);
+  add_model_options(command, s.model, s.bptt);
   command.add_option("--dropout", s.dropout, "probability of dropping a unit")
       ->check(number(0, 1, app::Ends::open_high))
-      ->group(model);
+      ->group("Model");
   app::add_choice<DType>(command, "--dtype", s.dtype, {{"float", f32}, {"double", f64}},
                          "element type")
-      ->group(model);
+      ->group("Model");
 
   const std::string training = "Training";
-  command.add_option("--preset", s.preset, "defaults of a known system")
-      ->check(one_of({"reference"}))
-      ->group(training);
-  command.add_option("--bptt", s.bptt.steps, "transitions an error flows back")
-      ->check(whole_number(0))
-      ->group(training);
-  app::add_choice<BpttMode>(
-      command, "--bptt-mode", s.bptt.mode,
-      {{"exact", BpttMode::exact}, {"chunk", BpttMode::chunk}, {"full", BpttMode::full}},
-      "how back-propagation is truncated")
-      ->group(training);
   command.add_option("--batch", s.batch, "sentences per update")
       ->check(whole_number(1, 1'000'000))
       ->group(training);
@@ -136,37 +169,58 @@ void add_train_options(CLI::App& command, TrainSettings& s) {
       ->group(output);
   command.add_flag("--json", s.json, "print the results as one JSON object")->group(output);
   app::add_common_options(command, s.common);
-  command.footer("Example: lm train --preset reference --split-sentences --lower TEXT.txt");
+  command.footer(
+      "Examples: lm train --preset demo\n"
+      "          lm train --preset reference --split-sentences --lower TEXT.txt");
 }
 
-void check(const TrainSettings& s) {
-  const auto refuse = [](const std::string& what, const std::string& hint) {
-    throw app::UserError(app::ExitCode::usage, what, hint);
-  };
-  if (s.files.empty()) refuse("no text to train on", "name a FILE, or - for standard input");
-  if (s.model.tied && s.model.embed != s.model.hidden)
+void check_model(const ModelShape& model, const Bptt& bptt) {
+  if (model.tied && model.embed != model.hidden)
     refuse("--tied needs an embedding as wide as the hidden layer",
-           "add --embed " + std::to_string(s.model.hidden));
+           "add --embed " + std::to_string(model.hidden));
+  if (bptt.mode == BpttMode::chunk && bptt.steps < 1)
+    refuse("--bptt-mode chunk needs --bptt of at least 1", "it is the length of a window");
+}
+
+void resolve(TrainSettings& s) {
+  InputSettings& in = s.input;
+  if (in.files.empty() && in.corpus.empty()) {
+    if (s.preset != "demo")
+      refuse("no text to train on",
+             "name a FILE, - for standard input, or a built-in corpus (--corpus agreement)");
+    in.corpus = "agreement";
+  } else if (!in.files.empty() && !in.corpus.empty()) {
+    refuse("--corpus " + in.corpus + " and " + in.files.front() + " exclude each other",
+           "leave one of them out");
+  }
+  if (!in.valid.empty() && !in.corpus.empty())
+    refuse("--valid belongs to files, not to a built-in corpus",
+           "leave it out: held-out sentences are drawn from the corpus");
+  check_model(s.model, s.bptt);
   if (s.momentum > 0 && s.optimizer != "sgd")
     refuse("--momentum belongs to --optimizer sgd", "leave it out");
   if (s.weight_decay > 0 && s.optimizer != "sgd" && s.optimizer != "adamw")
     refuse("--weight-decay belongs to --optimizer sgd and adamw", "choose one of these");
-  if (s.bptt.mode == BpttMode::chunk && s.bptt.steps < 1)
-    refuse("--bptt-mode chunk needs --bptt of at least 1", "it is the length of a window");
+  if (s.lr == 0) s.lr = s.optimizer == "sgd" ? 0.005 : 0.001;
 }
 
-void add_eval_options(CLI::App& command, EvalSettings& s) {
-  command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
-  command.add_option("FILE", s.files, "text to evaluate on (- for standard input)")->required();
-  command.add_option("--batch", s.batch, "sentences at once; does not change the result")
-      ->check(app::whole_number(1, 1'000'000));
-  command.add_option("--dtype", s.dtype, "compute in float or double (default: as trained)")
-      ->check(app::one_of({"float", "double"}));
-  command.add_option("--max-sentences", s.max_sentences, "use the first N sentences (0: all)")
-      ->check(app::whole_number(0));
-  command.add_flag("--json", s.json, "print the results as one JSON object");
-  app::add_common_options(command, s.common);
-  command.footer("Example: lm eval runs/lm-20240611-120000 TEXT.txt");
+std::string describe_model(const TrainSettings& s) {
+  const ModelShape& m = s.model;
+  std::string out = fmt::format("{} {} x {}, ", m.cell, m.layers, m.hidden);
+  out += m.embed ? fmt::format("embedding {}", m.embed) : "one-hot input";
+  if (!m.bias) out += ", no biases";
+  if (m.tied) out += ", tied";
+  if (s.dropout > 0) out += fmt::format(", dropout {:g}", s.dropout);
+  return out + (s.dtype == f64 ? ", double" : ", float");
+}
+
+std::string describe_training(const TrainSettings& s) {
+  const std::string bptt = s.bptt.mode == BpttMode::full    ? "full"
+                           : s.bptt.mode == BpttMode::exact ? fmt::format("exact {}", s.bptt.steps)
+                                                            : fmt::format("chunk {}", s.bptt.steps);
+  return fmt::format("{} lr {:g} {}, bptt {}, {} sentence{} per update, {} epoch{}, seed {}",
+                     s.optimizer, s.lr, s.schedule, bptt, s.batch, s.batch == 1 ? "" : "s",
+                     s.epochs, s.epochs == 1 ? "" : "s", s.seed);
 }
 
 }  // namespace tapestry::lm

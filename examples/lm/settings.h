@@ -1,5 +1,6 @@
 #pragma once
-// What the commands of lm take from their command lines, and the defaults.
+// What a training run is set to: input, model, training. The same structs describe a run on the
+// command line, in config.json, and in the commands that read a run.
 
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/lm/model.h>
@@ -10,18 +11,19 @@
 
 namespace tapestry::lm {
 
-/// How text becomes sentences of tokens; stored with a model and used again on other files.
+/// Where sentences come from and how text becomes sentences of tokens.
 struct InputSettings {
+  std::vector<std::string> files, valid;
+  std::string corpus;    // a built-in one, where no file is named: agreement, zipf
+  int64_t size = 20000;  // its training sentences
   bool lower = false, split_sentences = false;
   int64_t max_sentences = 0;  // 0: all
+  double valid_split = 0.05;  // share of the sentences held out
+  int64_t vocab_size = 8000, min_count = 1;
 };
 
 struct TrainSettings {
-  std::vector<std::string> files, valid;
   InputSettings input;
-  double valid_split = 0.05;  // share of the sentences held out, by hash
-  int64_t vocab_size = 8000, min_count = 1;
-
   ModelShape model;
   double dropout = 0;
   DType dtype = f32;
@@ -42,22 +44,23 @@ struct TrainSettings {
   app::CommonOptions common;
 };
 
-/// Registers the options of `lm train`, whose defaults are those of `settings`.
-void add_train_options(CLI::App& command, TrainSettings& settings);
 /// The settings of --preset NAME when argv names one that exists, else the defaults.
 TrainSettings preset_of(int argc, const char* const* argv);
-/// What CLI11 cannot check: options that exclude or need each other. Throws UserError (usage).
-void check(const TrainSettings& settings);
 
-struct EvalSettings {
-  std::string run;
-  std::vector<std::string> files;
-  int64_t batch = 32;
-  std::string dtype;  // empty: as trained
-  int64_t max_sentences = 0;
-  bool json = false;
-  app::CommonOptions common;
-};
-void add_eval_options(CLI::App& command, EvalSettings& settings);
+/// Registers the options of `lm train`, whose defaults are those of `settings`.
+void add_options(CLI::App& command, TrainSettings& settings);
+/// Those that decide the shape of a model and how far errors flow back in it.
+void add_model_options(CLI::App& command, ModelShape& model, Bptt& bptt);
+
+/// Checks what CLI11 cannot, options that exclude or need each other, and fills in what follows
+/// from others. Throws UserError (usage).
+void resolve(TrainSettings& settings);
+/// "lstm 1 x 64, one-hot input, float"
+std::string describe_model(const TrainSettings& settings);
+/// "adam lr 0.01 cosine, bptt full, 16 sentences per update, 3 epochs, seed 1"
+std::string describe_training(const TrainSettings& settings);
+
+/// Throws UserError (usage) for a shape or a truncation that makes no sense.
+void check_model(const ModelShape& model, const Bptt& bptt);
 
 }  // namespace tapestry::lm

@@ -1,0 +1,71 @@
+#include <tapestry/examples/lm/data.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace tapestry::lm {
+namespace {
+
+constexpr uint64_t kCorpusSeed = 1;               // what `lm synth` draws by default
+constexpr int64_t kHeldOutFrom = int64_t{1} << 40;  // held-out sentences, whatever --size is
+
+struct Parts {
+  Corpus train, valid;
+};
+
+Parts read_files(const InputSettings& in) {
+  Corpus all = read_sentences(in.files, {in.lower, in.split_sentences, in.max_sentences});
+  if (!in.valid.empty())
+    return {std::move(all), read_sentences(in.valid, {in.lower, in.split_sentences})};
+  if (in.valid_split == 0) return {std::move(all), {}};
+  Parts parts;
+  for (int64_t i = 0; i < all.sentences(); ++i) {
+    const auto words = all.words(i);
+    (hash_fraction(words) < in.valid_split ? parts.valid : parts.train).add(words);
+  }
+  if (parts.train.sentences() == 0) std::swap(parts.train, parts.valid);
+  return parts;
+}
+
+Parts draw(const Source& source, const InputSettings& in) {
+  const int64_t size = in.max_sentences > 0 ? std::min(in.size, in.max_sentences) : in.size;
+  const auto held_out = static_cast<int64_t>(std::ceil(static_cast<double>(size) * in.valid_split));
+  return {generate(source, size, kCorpusSeed),
+          generate(source, held_out, kCorpusSeed, kHeldOutFrom)};
+}
+
+}  // namespace
+
+double hash_fraction(std::span<const std::string> sentence) {
+  uint64_t h = 14695981039346656037u;  // FNV-1a
+  for (const std::string& word : sentence)
+    for (const char c : word + ' ') h = (h ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  h ^= h >> 32;
+  h *= 0x9E3779B97F4A7C15u;  // FNV's high bits are weak
+  return static_cast<double>(h >> 11) * 0x1p-53;
+}
+
+std::optional<double> floor_of(const Source& source, const Corpus& corpus) {
+  const auto log_p = log_probability(source, corpus);
+  if (!log_p || corpus.sentences() == 0) return {};
+  return -*log_p / static_cast<double>(corpus.tokens() + corpus.sentences());
+}
+
+Data read_data(const InputSettings& in) {
+  constexpr int64_t kSpecialTokens = 3;
+  const auto source = in.corpus.empty()
+                          ? nullptr
+                          : make_source(in.corpus, std::max<int64_t>(1, in.vocab_size - kSpecialTokens));
+  const Parts parts = source ? draw(*source, in) : read_files(in);
+  Data data{Vocabulary::build(parts.train, in.vocab_size, in.min_count), {}, {}, {}, {}, {}};
+  data.train = data.vocabulary.encode(parts.train);
+  data.valid = data.vocabulary.encode(parts.valid);
+  if (!source) return data;
+  data.entropy = source->entropy().per_token();
+  // To guess that a word is unknown is easier than to guess the word.
+  if (data.train.oov == 0) data.train_floor = floor_of(*source, parts.train);
+  if (data.valid.oov == 0) data.valid_floor = floor_of(*source, parts.valid);
+  return data;
+}
+
+}  // namespace tapestry::lm

@@ -1,0 +1,79 @@
+#pragma once
+// Register-tiled products for operands that stay in cache: c (+)= a b, where a is read by broadcast
+// in any layout and b and c have unit stride. Nothing is packed.
+
+#include <algorithm>
+
+#include <tapestry/tensor/kernels/simd.h>
+
+namespace tapestry::simd {
+
+template <class T>
+struct Strided {  // element (row, k) is data[row * row_step + k * k_step]
+  const T* data;
+  int64_t row_step, k_step;
+  Strided from_row(int64_t row) const { return {data + row * row_step, row_step, k_step}; }
+};
+
+/// c[R][N vectors] = start + sum over k of a(r, k) b[k][N vectors], where start is c or 0.
+template <class T, int R, int N>
+inline void tile(Strided<T> a, const T* b, int64_t b_step, int64_t depth, T* c, int64_t c_step,
+                 bool add) {
+  constexpr int64_t L = kLanes<T>;
+  Vec<T> sum[R][N];
+  for (int r = 0; r < R; ++r)
+    for (int n = 0; n < N; ++n) sum[r][n] = add ? load<T>(c + r * c_step + n * L) : Vec<T>{};
+#pragma GCC unroll 2
+  for (int64_t k = 0; k < depth; ++k) {
+    Vec<T> x[N];
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) x[n] = load<T>(b + k * b_step + n * L);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const T y = a.data[r * a.row_step + k * a.k_step];
+#pragma GCC unroll 4
+      for (int n = 0; n < N; ++n) sum[r][n] += y * x[n];
+    }
+  }
+  for (int r = 0; r < R; ++r)
+    for (int n = 0; n < N; ++n) store<T>(c + r * c_step + n * L, sum[r][n]);
+}
+
+template <class T, int R, int N>
+inline int64_t row_tiles(int64_t row, int64_t rows, Strided<T> a, const T* b, int64_t b_step,
+                         int64_t depth, T* c, int64_t c_step, bool add) {
+  for (; row + R <= rows; row += R)
+    tile<T, R, N>(a.from_row(row), b, b_step, depth, c + row * c_step, c_step, add);
+  return row;
+}
+
+/// All rows of a panel N vectors wide. R * N sums, N loads and a broadcast fit the registers.
+template <class T, int N>
+inline void panel(int64_t rows, Strided<T> a, const T* b, int64_t b_step, int64_t depth, T* c,
+                  int64_t c_step, bool add) {
+  constexpr int R = kRegisters == 32 ? (N == 1 ? 16 : 8) : (N == 3 ? 4 : N == 2 ? 6 : 8);
+  int64_t row = row_tiles<T, R, N>(0, rows, a, b, b_step, depth, c, c_step, add);
+  if constexpr (R > 4) row = row_tiles<T, 4, N>(row, rows, a, b, b_step, depth, c, c_step, add);
+  row_tiles<T, 1, N>(row, rows, a, b, b_step, depth, c, c_step, add);
+}
+
+/// c (rows x width) (+)= a b; width is a multiple of the lanes.
+template <class T>
+inline void multiply(int64_t rows, int64_t width, int64_t depth, Strided<T> a, const T* b,
+                     int64_t b_step, T* c, int64_t c_step, bool add) {
+  constexpr int64_t L = kLanes<T>;
+  for (int64_t v = 0, n = width / L; v < n;) {
+    const int64_t left = n - v, take = left == 4 ? 2 : std::min<int64_t>(left, 3);
+    const T* bv = b + v * L;
+    T* cv = c + v * L;
+    if (take == 3)
+      panel<T, 3>(rows, a, bv, b_step, depth, cv, c_step, add);
+    else if (take == 2)
+      panel<T, 2>(rows, a, bv, b_step, depth, cv, c_step, add);
+    else
+      panel<T, 1>(rows, a, bv, b_step, depth, cv, c_step, add);
+    v += take;
+  }
+}
+
+}  // namespace tapestry::simd

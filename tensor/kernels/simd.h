@@ -1,0 +1,59 @@
+#pragma once
+// Vectors of 32 bytes in the notation of GCC and clang, which compile them for whatever the
+// processor has. Private to the .cpp files of tensor/: nothing here is installed.
+
+#include <cstdint>
+#include <cstring>
+
+#pragma GCC diagnostic ignored "-Wpsabi"  // no vector crosses a library boundary
+
+namespace tapestry::simd {
+
+template <class T>
+struct Types;
+template <>
+struct Types<float> {
+  using Vec [[gnu::vector_size(32)]] = float;
+  using Int [[gnu::vector_size(32)]] = int32_t;
+  using Bits = int32_t;
+};
+template <>
+struct Types<double> {
+  using Vec [[gnu::vector_size(32)]] = double;
+  using Int [[gnu::vector_size(32)]] = int64_t;
+  using Bits = int64_t;
+};
+
+template <class T>
+using Vec = typename Types<T>::Vec;
+template <class T>
+using Int = typename Types<T>::Int;
+template <class T>
+inline constexpr int64_t kLanes = 32 / sizeof(T);
+
+#ifdef __AVX512VL__
+inline constexpr int kRegisters = 32;
+#else
+inline constexpr int kRegisters = 16;
+#endif
+
+template <class T>
+inline Vec<T> load(const T* p) {
+  Vec<T> v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class T>
+inline void store(T* p, Vec<T> v) {
+  std::memcpy(p, &v, sizeof v);
+}
+template <class T>
+inline Vec<T> splat(T x) {
+  return x - Vec<T>{};
+}
+template <class T>
+inline Vec<T> max(Vec<T> a, Vec<T> b) {
+  return a > b ? a : b;
+}
+
+}  // namespace tapestry::simd
