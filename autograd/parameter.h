@@ -19,6 +19,8 @@ struct Leaf {
   RowList rows;
   bool frozen = false;   // no gradient is recorded
   bool tracked = false;  // an optimizer or a server updates it
+  /// Set where threads share the values: only ops that read under its locks may use them.
+  const RowAccess* access = nullptr;
 
   Grad grad() { return {&dense, &rows, value.shape(), value.dtype()}; }
 };

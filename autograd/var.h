@@ -19,6 +19,9 @@ class Var {
   DType dtype() const { return value_.dtype(); }
   bool defined() const { return value_.defined(); }
 
+  /// How to read a value that threads share; null for all others. See Leaf::access.
+  const RowAccess* access() const { return leaf_ ? leaf_->access : nullptr; }
+
   /// The same value as a constant: nothing flows back through it. Shares the elements.
   Var detach() const { return Var(value_); }
 

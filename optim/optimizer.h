@@ -53,6 +53,7 @@ class Optimizer {
   void load(const NamedTensors& in, const std::string& prefix = "optimizer.");
 
  private:
+  friend class ServerCore;  // applies the same updates from several threads, a shard at a time
   struct Entry {
     std::string name;
     LeafRef leaf;

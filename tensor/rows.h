@@ -2,6 +2,7 @@
 // Rows by index: what embeddings, masks of sequences and sparse updates need. A "row" of a tensor
 // is everything behind its first dim. Indices are i32 tensors of any shape.
 
+#include <tapestry/tensor/row_locks.h>
 #include <tapestry/tensor/tensor.h>
 
 namespace tapestry {
@@ -10,7 +11,9 @@ namespace tapestry {
 void require_rows(const char* op, const Tensor& ids, int64_t rows);
 
 /// ids (..) and table (V, ...) -> (.., ...): row ids[i] for each i.
-Tensor take_rows(const char* op, const Tensor& table, const Tensor& ids);
+/// With `access`, each row is copied under its lock.
+Tensor take_rows(const char* op, const Tensor& table, const Tensor& ids,
+                 const RowAccess* access = nullptr);
 
 /// table[ids[i]] += scale * rows[i], in order; table must be contiguous.
 void add_rows_(Tensor& table, const Tensor& ids, const Tensor& rows, double scale = 1);

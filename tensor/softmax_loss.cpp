@@ -25,6 +25,8 @@ struct Problem {
   const T* scale;
   int64_t scale_step;
   T *loss, *dh, *dweight, *dbias;  // gradients may be null
+  const RowAccess* access;
+  int64_t first_block;
 };
 
 /// Memory of one chunk of tokens; `lanes` of them, padded to whole vectors.
@@ -53,6 +55,10 @@ struct Chunk {
     if (word + kBlock < p.words) fetch<0>(weight(word + kBlock), p.hidden);
   }
   int64_t words_of(int64_t block) const { return std::min(kBlock, p.words - block * kBlock); }
+  /// The i-th block of a sweep over [begin, end).
+  int64_t block_at(int64_t i, int64_t begin, int64_t end) const {
+    return begin + (i - begin + p.first_block) % (end - begin);
+  }
   void transpose_in();
   void forward(int thread, int64_t block_begin, int64_t block_end);
   void join(int threads);
@@ -79,13 +85,16 @@ void Chunk<T>::forward(int thread, int64_t block_begin, int64_t block_end) {
   T *m = top + thread * lanes, *s = total + thread * lanes;
   std::fill_n(m, lanes, std::numeric_limits<T>::lowest());
   std::fill_n(s, lanes, T{0});
-  for (int64_t b = block_begin; b < block_end; ++b) {
-    const int64_t word = b * kBlock, n = words_of(b);
+  for (int64_t i = block_begin; i < block_end; ++i) {
+    const int64_t b = block_at(i, block_begin, block_end), word = b * kBlock, n = words_of(b);
     T* z = e + word * lanes;
     if (p.bias)
       for (int64_t w = 0; w < n; ++w) std::fill_n(z + w * lanes, lanes, p.bias[word + w]);
-    multiply<T>(n, lanes, p.hidden, {weight(word), p.hidden, 1}, ht, lanes, z, lanes,
-                p.bias != nullptr);
+    {
+      const RowHold hold(p.access, word, word + n);
+      multiply<T>(n, lanes, p.hidden, {weight(word), p.hidden, 1}, ht, lanes, z, lanes,
+                  p.bias != nullptr);
+    }
     for (int64_t t = 0; t < count; ++t) {
       const int64_t target = p.targets[first + t] - word;
       if (target >= 0 && target < n) target_z[t] = z[target * lanes + t];
@@ -138,8 +147,8 @@ void Chunk<T>::backward(int thread, int64_t block_begin, int64_t block_end, bool
     return t < count && p.targets[first + t] != p.ignored ? p.scale[(first + t) * p.scale_step]
                                                           : T{0};
   };
-  for (int64_t b = block_begin; b < block_end; ++b) {
-    const int64_t word = b * kBlock, n = words_of(b);
+  for (int64_t at = block_begin; at < block_end; ++at) {
+    const int64_t b = block_at(at, block_begin, block_end), word = b * kBlock, n = words_of(b);
     T* g = e + word * lanes;
     for (int64_t t = 0; t < lanes; t += L) {
       T scales[L];
@@ -158,8 +167,10 @@ void Chunk<T>::backward(int thread, int64_t block_begin, int64_t block_end, bool
       const int64_t target = p.targets[first + t] - word;
       if (target >= 0 && target < n) g[target * lanes + t] -= scale(t);
     }
-    if (p.dh)
+    if (p.dh) {
+      const RowHold hold(p.access, word, word + n);
       multiply<T>(p.hidden, lanes, n, {weight(word), 1, p.hidden}, g, lanes, dh_part, lanes, true);
+    }
     if (p.dweight) {
       T* dw = p.dweight + word * p.hidden;
       const int64_t whole = p.hidden / L * L, rest = p.hidden - whole;
@@ -259,7 +270,7 @@ void run(const Problem<T>& p) {
 
 SoftmaxLoss softmax_loss(const Tensor& h, const Tensor& weight, const Tensor& bias,
                          const Tensor& targets, int32_t ignored, const Tensor& scale,
-                         SoftmaxLossWanted wanted) {
+                         SoftmaxLossWanted wanted, const RowAccess* access) {
   constexpr const char* kOp = "linear_cross_entropy";
   require_same_dtype(kOp, h, weight);
   require_same_dtype(kOp, h, scale);
@@ -300,7 +311,7 @@ SoftmaxLoss softmax_loss(const Tensor& h, const Tensor& weight, const Tensor& bi
     const auto data = [](const Tensor& t) { return t.defined() ? t.data<T>() : nullptr; };
     run<T>({rows, hidden, words, data(hs), data(ws), data(bs), ts.data<int32_t>(), ignored,
             data(ss), scale.rank() == 0 ? 0 : 1, data(out.loss), data(out.dh), data(out.dweight),
-            data(out.dbias)});
+            data(out.dbias), access, access ? access->first_row / kBlock : 0});
   });
   return out;
 }

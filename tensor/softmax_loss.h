@@ -10,6 +10,7 @@
 // a fixed range of the vocabulary: the result depends on the number of threads, but not on their
 // timing.
 
+#include <tapestry/tensor/row_locks.h>
 #include <tapestry/tensor/tensor.h>
 
 namespace tapestry {
@@ -24,9 +25,11 @@ struct SoftmaxLossWanted {
 };
 
 /// `scale` is (N), or a scalar for all rows. Rows whose target is `ignored` have loss 0 and no
-/// gradient. Throws ShapeError, DTypeError, IndexError.
+/// gradient. With `access`, each block of weight is read under its locks, starting at its first
+/// row; what other threads change in between is seen by later blocks. Throws ShapeError,
+/// DTypeError, IndexError.
 SoftmaxLoss softmax_loss(const Tensor& h, const Tensor& weight, const Tensor& bias,
                          const Tensor& targets, int32_t ignored, const Tensor& scale,
-                         SoftmaxLossWanted wanted);
+                         SoftmaxLossWanted wanted, const RowAccess* access = nullptr);
 
 }  // namespace tapestry

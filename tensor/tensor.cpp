@@ -69,8 +69,8 @@ Tensor Tensor::select(int dim, int64_t index) const {
 
 Tensor Tensor::narrow(int dim, int64_t start, int64_t count) const {
   const int d = normalize_dim("narrow", shape_, dim);
-  require<IndexError>(start >= 0 && count >= 0 && start <= shape_[d] - count, "narrow: ", start,
-                      " ... ", start + count, " is outside dim ", d, " of ", shape_);
+  require<IndexError>(start >= 0 && count >= 0 && start <= shape_[d] - count, "narrow: ", count,
+                      " from ", start, " on is outside dim ", d, " of ", shape_);
   Tensor out = *this;
   out.offset_ += start * strides_[static_cast<size_t>(d)];
   out.shape_[d] = count;
@@ -93,19 +93,18 @@ Tensor Tensor::reshape(std::initializer_list<int64_t> sizes) const {
   std::array<int64_t, kMaxRank> known{};
   require<ShapeError>(sizes.size() <= kMaxRank, "reshape: rank ", sizes.size(), " is more than 4");
   int64_t* unknown = nullptr;
-  int64_t product = 1;
   size_t rank = 0;
   for (const int64_t size : sizes) {
     known[rank] = size;
     if (size == -1) {
       require<ShapeError>(!unknown, "reshape: ", shape_, ": only one size may be -1");
       unknown = &known[rank];
-    } else {
-      product *= size;
     }
     ++rank;
   }
   if (unknown) {
+    *unknown = 1;
+    const int64_t product = Shape(std::span<const int64_t>(known.data(), rank)).numel();
     require<ShapeError>(product > 0 && numel() % product == 0, "reshape: ", shape_,
                         " does not divide by ", product);
     *unknown = numel() / product;

@@ -58,7 +58,7 @@ inline Var linear_cross_entropy_sum(const Var& h, const Var& weight, const Var& 
                                     int32_t ignored = kIgnored) {
   const SoftmaxLossWanted wanted{Tape::wants(h), Tape::wants(weight), Tape::wants(bias)};
   const SoftmaxLoss y = softmax_loss(h.value(), weight.value(), bias.value(), targets, ignored,
-                                     Tensor::scalar(scale, h.dtype()), wanted);
+                                     Tensor::scalar(scale, h.dtype()), wanted, weight.access());
   return record("linear_cross_entropy_sum", sum(y.loss) * scale,
                 wrt(
                     jointly(h, weight, bias),

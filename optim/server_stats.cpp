@@ -1,0 +1,116 @@
+#include <tapestry/optim/server_stats.h>
+
+#include <algorithm>
+#include <iomanip>
+#include <sstream>
+
+namespace tapestry {
+
+WorkerStats& WorkerStats::operator+=(const WorkerStats& o) {
+  items += o.items, updates += o.updates, tokens += o.tokens;
+  pull_seconds += o.pull_seconds, forward_seconds += o.forward_seconds;
+  backward_seconds += o.backward_seconds, push_seconds += o.push_seconds;
+  lock_wait_seconds += o.lock_wait_seconds, barrier_seconds += o.barrier_seconds;
+  pulled_bytes += o.pulled_bytes, pushed_bytes += o.pushed_bytes;
+  overlapping_writes += o.overlapping_writes;
+  return *this;
+}
+
+ServerStats& ServerStats::operator+=(const ServerStats& o) {
+  const auto before = static_cast<double>(total().updates),
+             now = static_cast<double>(o.total().updates);
+  if (before + now > 0) clipped = (clipped * before + o.clipped * now) / (before + now);
+  seconds += o.seconds;
+  workers.resize(std::max(workers.size(), o.workers.size()));
+  for (size_t k = 0; k < o.workers.size(); ++k) workers[k] += o.workers[k];
+  staleness.resize(std::max(staleness.size(), o.staleness.size()));
+  for (size_t s = 0; s < o.staleness.size(); ++s) staleness[s] += o.staleness[s];
+  simulated |= o.simulated, interrupted |= o.interrupted;
+  return *this;
+}
+
+WorkerStats ServerStats::total() const {
+  WorkerStats out;
+  for (const WorkerStats& w : workers) out += w;
+  return out;
+}
+
+int64_t ServerStats::staleness_quantile(double q) const {
+  int64_t all = 0, seen = 0;
+  for (const int64_t n : staleness) all += n;
+  for (size_t s = 0; s < staleness.size(); ++s)
+    if (static_cast<double>(seen += staleness[s]) >= q * static_cast<double>(all))
+      return static_cast<int64_t>(s);
+  return 0;
+}
+
+double ServerStats::mean_staleness() const {
+  double all = 0, sum = 0;
+  for (size_t s = 0; s < staleness.size(); ++s) {
+    all += static_cast<double>(staleness[s]);
+    sum += static_cast<double>(staleness[s]) * static_cast<double>(s);
+  }
+  return all > 0 ? sum / all : 0;
+}
+
+double ServerStats::lock_wait_share() const {
+  const WorkerStats t = total();
+  return t.compute_seconds() > 0 ? t.lock_wait_seconds / t.compute_seconds() : 0;
+}
+
+void ServerStats::print(std::ostream& out) const {
+  const WorkerStats t = total();
+  const auto flags = out.flags();
+  const auto precision = out.precision();
+  out << std::fixed << std::setprecision(2);
+  out << workers.size() << (simulated ? " simulated" : "") << " worker"
+      << (workers.size() == 1 ? "" : "s") << ", " << t.updates << " updates in " << seconds << " s"
+      << (simulated ? " of virtual time" : "");
+  if (t.tokens) out << ", " << std::setprecision(0) << tokens_per_second() << " tokens/s";
+  out << std::setprecision(2) << "\n  staleness: mean " << mean_staleness() << ", median "
+      << staleness_quantile(0.5) << ", 99% " << staleness_quantile(0.99) << ", most "
+      << (staleness.empty() ? 0 : staleness.size() - 1);
+  out << "\n  time: pull " << t.pull_seconds << " s, forward " << t.forward_seconds
+      << " s, backward " << t.backward_seconds << " s, push " << t.push_seconds << " s, locks "
+      << std::setprecision(4) << t.lock_wait_seconds << " s (" << std::setprecision(2)
+      << 100 * lock_wait_share() << "% of computing), barriers " << t.barrier_seconds << " s";
+  out << "\n  bytes: pulled " << static_cast<double>(t.pulled_bytes) / 1e6 << " MB, pushed "
+      << static_cast<double>(t.pushed_bytes) / 1e6 << " MB";
+  if (t.overlapping_writes)
+    out << "\n  " << t.overlapping_writes << " overlapping writes (updates may be lost)";
+  if (clipped > 0) out << "\n  clipped " << 100 * clipped << "% of the updates";
+  out << '\n';
+  out.flags(flags);
+  out.precision(precision);
+}
+
+std::string ServerStats::json() const {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out << std::setprecision(9);
+  const auto worker = [&](const WorkerStats& w) {
+    out << "{\"items\": " << w.items << ", \"updates\": " << w.updates
+        << ", \"tokens\": " << w.tokens << ", \"pull_seconds\": " << w.pull_seconds
+        << ", \"forward_seconds\": " << w.forward_seconds
+        << ", \"backward_seconds\": " << w.backward_seconds
+        << ", \"push_seconds\": " << w.push_seconds
+        << ", \"lock_wait_seconds\": " << w.lock_wait_seconds
+        << ", \"barrier_seconds\": " << w.barrier_seconds
+        << ", \"pulled_bytes\": " << w.pulled_bytes << ", \"pushed_bytes\": " << w.pushed_bytes
+        << ", \"overlapping_writes\": " << w.overlapping_writes << "}";
+  };
+  out << "{\"seconds\": " << seconds << ", \"simulated\": " << (simulated ? "true" : "false")
+      << ", \"mean_staleness\": " << mean_staleness()
+      << ", \"lock_wait_share\": " << lock_wait_share() << ", \"clipped\": " << clipped
+      << ", \"staleness\": [";
+  for (size_t s = 0; s < staleness.size(); ++s) out << (s ? ", " : "") << staleness[s];
+  out << "], \"workers\": [";
+  for (size_t k = 0; k < workers.size(); ++k) {
+    out << (k ? ", " : "");
+    worker(workers[k]);
+  }
+  out << "]}";
+  return out.str();
+}
+
+}  // namespace tapestry

@@ -1,0 +1,103 @@
+#pragma once
+// Locks over ranges of rows, for values that several threads read and update in place.
+//
+// RowLocks belongs to the values; a RowAccess is one thread's way to them; a RowHold locks the
+// ranges that cover [begin, end) for its lifetime (in ascending order, so holds never deadlock).
+// Kernels that can read a value range by range (take_rows, softmax_loss) accept a RowAccess; a null
+// one costs nothing.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+namespace tapestry {
+
+class RowLocks {
+ public:
+  /// About `count` locks over `rows` rows; at least 1.
+  RowLocks(int64_t rows, int64_t count)
+      : rows_(rows),
+        rows_per_lock_(count > 1 ? (rows + count - 1) / count : rows),
+        count_(rows > 0 ? (rows + rows_per_lock_ - 1) / rows_per_lock_ : 1),
+        locks_(new Lock[static_cast<size_t>(count_)]) {
+    if (rows_per_lock_ == 0) rows_per_lock_ = 1;
+  }
+  int64_t count() const { return count_; }
+  int64_t begin(int64_t lock) const { return lock * rows_per_lock_; }
+  int64_t end(int64_t lock) const {
+    return lock + 1 == count_ ? rows_ : (lock + 1) * rows_per_lock_;
+  }
+  int64_t lock_of(int64_t row) const { return row / rows_per_lock_; }
+  std::mutex& operator[](int64_t lock) { return locks_[static_cast<size_t>(lock)].mutex; }
+
+ private:
+  struct alignas(128) Lock {  // a line of its own, and its neighbour that is fetched with it
+    std::mutex mutex;
+  };
+  int64_t rows_, rows_per_lock_, count_;
+  std::unique_ptr<Lock[]> locks_;
+};
+
+/// Told of every acquisition of a thread: how schedules are recorded and replayed.
+class LockHook {
+ public:
+  virtual ~LockHook() = default;
+  virtual void before_lock() = 0;
+  virtual void after_lock() = 0;
+};
+
+struct LockTimes {
+  int64_t acquisitions = 0, waits = 0;
+  double wait_seconds = 0;  // blocked; an uncontended lock counts 0
+};
+
+/// What one thread takes along to its locks.
+struct LockContext {
+  LockTimes times;
+  LockHook* hook = nullptr;
+  bool off = false;  // take no locks: a data race by design (Hogwild)
+};
+
+/// Locks `mutex` and keeps the books.
+inline void timed_lock(std::mutex& mutex, LockTimes& times) {
+  ++times.acquisitions;
+  if (mutex.try_lock()) return;
+  const auto start = std::chrono::steady_clock::now();
+  mutex.lock();
+  ++times.waits;
+  times.wait_seconds +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+struct RowAccess {
+  RowLocks* locks = nullptr;
+  LockContext* context = nullptr;
+  int64_t first_row = 0;  // where a sweep over all rows starts: another place for each thread
+};
+
+class RowHold {
+ public:
+  RowHold(const RowAccess* access, int64_t begin, int64_t end) {
+    if (!access || begin >= end || access->context->off) return;
+    locks_ = access->locks;
+    first_ = locks_->lock_of(begin);
+    last_ = locks_->lock_of(end - 1);
+    LockContext& context = *access->context;
+    if (context.hook) context.hook->before_lock();
+    for (int64_t i = first_; i <= last_; ++i) timed_lock((*locks_)[i], context.times);
+    if (context.hook) context.hook->after_lock();
+  }
+  ~RowHold() {
+    if (!locks_) return;
+    for (int64_t i = last_; i >= first_; --i) (*locks_)[i].unlock();
+  }
+  RowHold(const RowHold&) = delete;
+  RowHold& operator=(const RowHold&) = delete;
+
+ private:
+  RowLocks* locks_ = nullptr;
+  int64_t first_ = 0, last_ = 0;
+};
+
+}  // namespace tapestry
