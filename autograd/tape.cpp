@@ -64,6 +64,7 @@ void Tape::clear() {
     b.grads[i] = Tensor();
   for (size_t i = 0; i < b.open_transitions; ++i) b.transitions[i].previous = Tensor();
   b.open_transitions = 0;
+  b.transition_open = false;
   b.saved.clear();
   b.rules.clear();
   b.nodes.clear();
@@ -213,6 +214,8 @@ PoolVector<Var> Tape::begin_transition(std::span<const Tensor> states) {
   Tape* tape = recording.tape;
   if (!tape) return out;
   Buffers& b = *tape->buffers_;
+  require<TapeError>(!std::exchange(b.transition_open, true),
+                     "unroll: an exact truncation inside the step of another (use chunk or full there)");
   if (b.transitions.size() == b.open_transitions) b.transitions.emplace_back();
   Transition& t = b.transitions[b.open_transitions];
   t.first = static_cast<uint32_t>(b.nodes.size());
@@ -228,6 +231,7 @@ PoolVector<Var> Tape::end_transition(std::span<const Var> next, std::span<const 
   PoolVector<Var> out;
   Buffers& b = *tape->buffers_;
   Transition& t = b.transitions[b.open_transitions++];
+  b.transition_open = false;
   t.previous = previous;
   t.steps = steps;
   t.outputs.clear();

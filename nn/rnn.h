@@ -46,6 +46,8 @@ struct RNN {
   RNN(int64_t in, int64_t hidden, int64_t layers, Rng& rng, bool bidirectional = false,
       const More&... more) {
     require<ValueError>(layers >= 1, "RNN: ", layers, " layers, expected at least 1");
+    require<ValueError>(in >= 0 && hidden >= 1, "RNN: ", in, " inputs and ", hidden,
+                        " hidden units, expected at least 0 and 1");
     const int64_t width = bidirectional ? 2 * hidden : hidden;
     for (int64_t l = 0; l < layers; ++l) {
       cells.emplace_back(l ? width : in, hidden, rng, more...);
@@ -154,7 +156,7 @@ struct RNN {
                         "RNN: bidirectional layers have no exact truncation (use chunk or full)");
     const Var xw = cells[0].input(x);
     PoolVector<Var> masks;  // drawn once for all rows: a step is evaluated more than once
-    for (size_t l = 1; l < cells.size() && rng && dropout > 0; ++l) {
+    for (size_t l = 1; l < cells.size() && rng && dropout != 0; ++l) {
       const Tape::Pause pause;
       const Var& h = std::get<0>(initial.layers[l - 1].fields());
       masks.push_back(

@@ -92,7 +92,10 @@ ServerCore::~ServerCore() = default;
 
 // Where nobody writes while others compute, all values can be read in place.
 bool ServerCore::aliases(size_t i) const {
-  return options_.workers == 1 || deterministic() || simulator || parameters_[i]->shared;
+  const bool one_lock =
+      options_.update == UpdatePolicy::critical || options_.update == UpdatePolicy::critical_push;
+  return options_.workers == 1 || deterministic() || simulator ||
+         (parameters_[i]->shared && !one_lock);
 }
 
 void ServerCore::attach(int k, std::span<const NamedParameter> replica) {
@@ -111,7 +114,7 @@ void ServerCore::attach(int k, std::span<const NamedParameter> replica) {
     const int64_t shard = p.locks.count() * k / options_.workers;
     w.access[i] = {&p.locks, &w.locks, p.locks.begin(shard)};
     const bool concurrent = options_.workers > 1 && !deterministic() && !simulator;
-    leaf.access = concurrent && p.shared ? &w.access[i] : nullptr;
+    leaf.access = concurrent && aliases(i) ? &w.access[i] : nullptr;
     w.leaves.push_back(replica[i].parameter->ref());
   }
 }

@@ -290,3 +290,18 @@ TEST_CASE("truncation that does not exist is refused") {
   m.rnn.bptt = {BpttMode::full, -7};  // not looked at
   CHECK_NOTHROW(m.loss());
 }
+
+TEST_CASE("an exact truncation inside the step of another is refused") {
+  Rng rng(3);
+  RNN<RNNCell> inner(2, 2, 1, rng);
+  inner.bptt = {BpttMode::exact, 1};
+  const RNNCell cell(2, 2, rng);
+  const Packing p = Packing::uniform(3, 1);
+  const Var x = Tensor::full({3, 2}, 0.5);
+  const auto step = [&](int64_t first, int64_t count, const RNNCell::State& s) {
+    const Var h = inner(reshape(narrow(x, 0, first, count), {1, count, 2})).y;
+    return cell.step(reshape(h, {count, 2}), s);
+  };
+  const Tape tape;
+  CHECK_THROWS_AS(unroll(p, cell.zero(1), {BpttMode::exact, 1}, step), TapeError);
+}

@@ -123,6 +123,33 @@ TEST_CASE("the order of the sequences in a batch does not matter") {
   }
 }
 
+TEST_CASE("the reverse direction reads each sequence from its end") {
+  CAPTURE(kSeed);
+  Rng rng(kSeed);
+  const RNN<LSTMCell> both = cast(RNN<LSTMCell>(3, 4, 1, rng, true), f64);
+  RNN<LSTMCell> forwards = cast(RNN<LSTMCell>(3, 4, 1, rng), f64), backwards = forwards;
+  forwards.cells[0] = both.cells[0];
+  backwards.cells[0] = both.reverse[0];
+  const Lengths lengths{3, 6, 4};
+  const Tensor x = random({6, 3, 3}, rng);
+  const auto out = both(x, lengths);
+  for (int64_t b = 0; b < 3; ++b) {
+    const int64_t n = lengths[static_cast<size_t>(b)];
+    const Tensor own = x.narrow(1, b, 1).narrow(0, 0, n);
+    Tensor flipped = own.clone();
+    for (int64_t t = 0; t < n; ++t) flipped.select(0, t).copy_(own.select(0, n - 1 - t));
+    const auto ahead = forwards(own), back = backwards(flipped);
+    for (int64_t t = 0; t < n; ++t) {
+      const Tensor y = out.y.value().select(0, t).select(0, b);
+      CHECK(difference(y.narrow(0, 0, 4), ahead.y.value().select(0, t).select(0, 0)) < 1e-14);
+      CHECK(difference(y.narrow(0, 4, 4), back.y.value().select(0, n - 1 - t).select(0, 0)) <
+            1e-14);
+    }
+    CHECK(difference(out.state.layers[1].c.value().narrow(0, b, 1),
+                     back.state.layers[0].c.value()) < 1e-14);
+  }
+}
+
 TEST_CASE("what lies behind the end of a sequence is never looked at") {
   Rng rng(kSeed);
   Fixture<GRUCell> m(2, true, 5, {2, 5}, rng);
@@ -328,6 +355,18 @@ TEST_CASE("layers say what does not fit") {
   CHECK_THROWS_AS(rnn(Tensor::zeros({5, 2, 3}, f64)), DTypeError);
   CHECK_THROWS_WITH_AS((RNN<GRUCell>(3, 4, 0, rng)), "RNN: 0 layers, expected at least 1",
                        ValueError);
+
+  CHECK_THROWS_WITH_AS((RNN<GRUCell>(-3, 4, 1, rng)),
+                       "RNN: -3 inputs and 4 hidden units, expected at least 0 and 1", ValueError);
+  CHECK_THROWS_AS((RNN<GRUCell>(3, 0, 1, rng)), ValueError);
+
+  RNN<GRUCell> leaky = rnn;
+  for (const double p : {-0.5, 1.0, 1.5})
+    for (const BpttMode mode : {BpttMode::full, BpttMode::exact}) {
+      leaky.dropout = p;
+      leaky.bptt = {mode, 2};
+      CHECK_THROWS_AS(leaky(x, {}, {}, &rng), ValueError);
+    }
 
   const std::string no_exact =
       "RNN: bidirectional layers have no exact truncation (use chunk or full)";

@@ -15,11 +15,7 @@ namespace {
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kPooled = false;
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool kPooled = false;
-#else
-constexpr bool kPooled = true;
-#endif
+constexpr bool kPooled = !__has_feature(address_sanitizer);
 #else
 constexpr bool kPooled = true;
 #endif
@@ -90,7 +86,6 @@ TEST_CASE("a freed block is handed out again") {
 }
 
 TEST_CASE("a storage may be released on another thread, also on one that never allocated") {
-  // Under a leak checker this also shows that the other thread's pool is emptied when it ends.
   const int64_t live = storage_stats().live;
   int64_t live_there = 0;
   Storage moved(4096), shared(4096);

@@ -278,7 +278,9 @@ Series read_series(const std::string& path, const ReadOptions& options) {
   return parse_series(text, path, options);
 }
 
-Series airline_passengers() { return parse_series(builtin_csv, "airline.csv"); }
+Series airline_passengers() {
+  return parse_series(builtin_csv, "airline.csv", {.frequency = Frequency::monthly});
+}
 
 void require_length(const Series& series, size_t minimum, std::string_view reason) {
   require<FormatError>(series.size() >= minimum, series.file, ": ", counted(series.size(), "value"),

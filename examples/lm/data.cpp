@@ -6,7 +6,7 @@
 namespace tapestry::lm {
 namespace {
 
-constexpr uint64_t kCorpusSeed = 1;               // what `lm synth` draws by default
+constexpr uint64_t kCorpusSeed = 1;                 // what `lm synth` draws by default
 constexpr int64_t kHeldOutFrom = int64_t{1} << 40;  // held-out sentences, whatever --size is
 
 struct Parts {
@@ -53,9 +53,10 @@ std::optional<double> floor_of(const Source& source, const Corpus& corpus) {
 
 Data read_data(const InputSettings& in) {
   constexpr int64_t kSpecialTokens = 3;
-  const auto source = in.corpus.empty()
-                          ? nullptr
-                          : make_source(in.corpus, std::max<int64_t>(1, in.vocab_size - kSpecialTokens));
+  const auto source =
+      in.corpus.empty()
+          ? nullptr
+          : make_source(in.corpus, std::max<int64_t>(1, in.vocab_size - kSpecialTokens));
   const Parts parts = source ? draw(*source, in) : read_files(in);
   Data data{Vocabulary::build(parts.train, in.vocab_size, in.min_count), {}, {}, {}, {}, {}};
   data.train = data.vocabulary.encode(parts.train);

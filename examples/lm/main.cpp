@@ -11,8 +11,9 @@ namespace {
 app::ExitCode run(std::vector<const char*> words) {
   if (words.size() == 1) {
     words.insert(words.end(), {"train", "--preset", "demo"});
-    fmt::print(stderr, "lm: no command given, so here is the demo: lm train --preset demo\n"
-                       "lm: all commands: lm --help\n");
+    fmt::print(stderr,
+               "lm: no command given, so here is the demo: lm train --preset demo\n"
+               "lm: all commands: lm --help\n");
   }
   const int argc = static_cast<int>(words.size());
   const auto app = app::make_app("lm", "Trains and uses word-level recurrent language models.",
@@ -51,6 +52,5 @@ app::ExitCode run(std::vector<const char*> words) {
 }  // namespace tapestry::lm
 
 int main(int argc, char** argv) {
-  return tapestry::app::run_main(
-      "lm", [&] { return tapestry::lm::run({argv, argv + argc}); });
+  return tapestry::app::run_main("lm", [&] { return tapestry::lm::run({argv, argv + argc}); });
 }

@@ -43,8 +43,8 @@ Var LanguageModel<Cell>::token_losses(const Batch& batch, Rng* rng) const {
 
 template <class Cell>
 Var LanguageModel<Cell>::loss(const Batch& batch, Rng* rng) const {
-  return linear_cross_entropy_sum(hidden(batch, rng), softmax_weight(), softmax_bias(), batch.targets,
-                                  1 / static_cast<double>(batch.sentences()));
+  return linear_cross_entropy_sum(hidden(batch, rng), softmax_weight(), softmax_bias(),
+                                  batch.targets, 1 / static_cast<double>(batch.sentences()));
 }
 
 template <class Cell>

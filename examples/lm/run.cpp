@@ -76,7 +76,7 @@ void for_each_setting(Settings& s, F&& f) {
 
 const std::vector<std::string>& run_files() {
   static const std::vector<std::string> files = {
-      "config.json", "vocab.txt",   "ckpt-*.safetensors", "last",        "best",
+      "config.json", "vocab.txt",     "ckpt-*.safetensors", "last",        "best",
       "metrics.csv", "metrics.jsonl", "learning_curve.*",   "results.json"};
   return files;
 }

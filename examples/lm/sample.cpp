@@ -21,15 +21,16 @@ std::vector<int32_t> encode_prompt(const Run& run, const std::string& prompt) {
   for (const std::string_view word : words) {
     ids.push_back(run.vocabulary.id(word));
     if (ids.back() == Vocabulary::begin || ids.back() == Vocabulary::end)
-      throw app::UserError(app::ExitCode::usage,
-                           fmt::format("--prompt holds '{}', which marks an end of a sentence", word),
-                           "leave it out");
+      throw app::UserError(
+          app::ExitCode::usage,
+          fmt::format("--prompt holds '{}', which marks an end of a sentence", word),
+          "leave it out");
     if (ids.back() == Vocabulary::unknown) unknown.push_back(fmt::format("'{}'", word));
   }
   if (!unknown.empty())
-    app::warn("lm", fmt::format("the model does not know {} of the prompt and reads {} instead",
-                                app::join(unknown, ", "),
-                                run.vocabulary.token(Vocabulary::unknown)));
+    app::warn("lm",
+              fmt::format("the model does not know {} of the prompt and reads {} instead",
+                          app::join(unknown, ", "), run.vocabulary.token(Vocabulary::unknown)));
   return ids;
 }
 

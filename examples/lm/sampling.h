@@ -18,8 +18,8 @@ struct Sampling {
   int64_t min_length = 0;  // fewest
 };
 
-/// Draws an index of `logits`; never one whose logit is -infinity. The most probable of equals is the
-/// first. Throws NonFiniteError where none can be drawn.
+/// Draws an index of `logits`; never one whose logit is -infinity. The most probable of equals is
+/// the first. Throws NonFiniteError where none can be drawn.
 int32_t draw(std::vector<double> logits, const Sampling& sampling, Rng& rng);
 
 /// Takes a sentence id by id, the begin token first, and returns the logits of what follows.

@@ -67,7 +67,7 @@ void add_options(CLI::App& command, ScoreSettings& s) {
 
 app::ExitCode score(const ScoreSettings& s) {
   const Run run = Run::open(s.run);
-  const double unit = s.unit == "log10" ? std::numbers::ln10
+  const double unit = s.unit == "log10"  ? std::numbers::ln10
                       : s.unit == "bits" ? std::numbers::ln2
                                          : 1;
   const Losses loss = with_cell(run.settings.model.cell, [&]<class Cell>() -> Losses {

@@ -27,9 +27,9 @@ TrainSettings demo_preset() {
   s.model.hidden = 64;
   s.bptt.mode = BpttMode::full;
   s.batch = 16;
-  s.epochs = 3;
+  s.epochs = 4;
   s.optimizer = "adam";
-  s.lr = 0.01;
+  s.lr = 0.02;
   s.schedule = "cosine";
   return s;
 }
@@ -214,13 +214,16 @@ std::string describe_model(const TrainSettings& s) {
   return out + (s.dtype == f64 ? ", double" : ", float");
 }
 
+std::string describe_bptt(const Bptt& bptt) {
+  return bptt.mode == BpttMode::full    ? "bptt full"
+         : bptt.mode == BpttMode::exact ? fmt::format("bptt exact {}", bptt.steps)
+                                        : fmt::format("bptt chunk {}", bptt.steps);
+}
+
 std::string describe_training(const TrainSettings& s) {
-  const std::string bptt = s.bptt.mode == BpttMode::full    ? "full"
-                           : s.bptt.mode == BpttMode::exact ? fmt::format("exact {}", s.bptt.steps)
-                                                            : fmt::format("chunk {}", s.bptt.steps);
-  return fmt::format("{} lr {:g} {}, bptt {}, {} sentence{} per update, {} epoch{}, seed {}",
-                     s.optimizer, s.lr, s.schedule, bptt, s.batch, s.batch == 1 ? "" : "s",
-                     s.epochs, s.epochs == 1 ? "" : "s", s.seed);
+  return fmt::format("{} lr {:g} {}, {}, {} sentence{} per update, {} epoch{}, seed {}",
+                     s.optimizer, s.lr, s.schedule, describe_bptt(s.bptt), s.batch,
+                     s.batch == 1 ? "" : "s", s.epochs, s.epochs == 1 ? "" : "s", s.seed);
 }
 
 }  // namespace tapestry::lm

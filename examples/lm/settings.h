@@ -57,6 +57,8 @@ void add_model_options(CLI::App& command, ModelShape& model, Bptt& bptt);
 void resolve(TrainSettings& settings);
 /// "lstm 1 x 64, one-hot input, float"
 std::string describe_model(const TrainSettings& settings);
+/// "bptt exact 4"
+std::string describe_bptt(const Bptt& bptt);
 /// "adam lr 0.01 cosine, bptt full, 16 sentences per update, 3 epochs, seed 1"
 std::string describe_training(const TrainSettings& settings);
 

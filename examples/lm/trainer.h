@@ -158,9 +158,8 @@ class Trainer {
     const double judged = result_.valid_loss.value_or(result_.train_loss);
     const bool lowered = schedule_.observe(judged);
     metrics_row(result_.train_loss, result_.valid_loss);
-    std::string line =
-        fmt::format("epoch {}/{}  {}", epoch_ + 1, s_.epochs,
-                    in_words("loss", result_.train_loss, data_.train_floor));
+    std::string line = fmt::format("epoch {}/{}  {}", epoch_ + 1, s_.epochs,
+                                   in_words("loss", result_.train_loss, data_.train_floor));
     if (result_.valid_loss)
       line += "  " + in_words("held out", *result_.valid_loss, data_.valid_floor);
     if (lowered) line += fmt::format("  lr -> {:.3g}", schedule_.lr(optimizer_.steps()));

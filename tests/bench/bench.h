@@ -2,11 +2,16 @@
 // Timing for the benchmark programs: the speed of interest and the GEMM peak are measured in turns
 // in one run, so that their ratio survives a machine whose speed drifts. Medians throughout.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
+#include <fstream>
+#include <string>
 #include <vector>
 
 #include <tapestry/nn/init.h>
+#include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/matmul.h>
 
 namespace bench {
@@ -25,6 +30,22 @@ inline double median(std::vector<double> v) {
   return v[v.size() / 2];
 }
 
+/// The processor and the BLAS, for example "AMD EPYC; OpenBLAS 0.3.21, ...".
+inline std::string machine() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("model name"))
+      return line.substr(line.find(':') + 2) + "; " + tapestry::blas_description();
+  return tapestry::blas_description();
+}
+
+/// One line of the table: what was measured, the figure, and the goals it is held against.
+inline void row(const std::string& what, const std::string& value, const std::string& least = "",
+                const std::string& aim = "") {
+  fmt::print("{:<66} {:>10} {:>9} {:>7}\n", what, value, least, aim);
+  std::fflush(stdout);
+}
+
 /// FLOP/s of one square product through BLAS on one thread, large enough to reach the peak.
 class Peak {
  public:
@@ -34,12 +55,14 @@ class Peak {
     b_ = tapestry::uniform({kSize, kSize}, 1, rng, dtype);
     c_ = tapestry::Tensor::empty({kSize, kSize}, dtype);
   }
+  void multiply() { matmul_into(c_, a_, b_, 0); }
   double measure() {
-    return 2.0 * kSize * kSize * kSize / seconds([&] { matmul_into(c_, a_, b_, 0); });
+    return kFlop / seconds([&] { multiply(); });
   }
+  static constexpr int64_t kSize = 768;
+  static constexpr double kFlop = 2.0 * kSize * kSize * kSize;
 
  private:
-  static constexpr int64_t kSize = 768;
   tapestry::Tensor a_, b_, c_;
 };
 

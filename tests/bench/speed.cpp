@@ -1,92 +1,49 @@
-// The speed of tapestry on one core, each row a ratio measured inside this run. See README.md of
-// this folder for what the rows mean.
-//
-//   speed [TEXT]      the reference step on the first 5,000 sentences of TEXT, else on `zipf`
+// The speed of tapestry, each row a ratio measured inside this run. README.md of this folder says
+// what the rows mean.
 
-#include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <atomic>
 #include <cstdlib>
-#include <fstream>
+#include <cstring>
+#include <functional>
+#include <iostream>
+#include <map>
 #include <new>
 
-#include <tapestry/autograd/ops.h>
-#include <tapestry/examples/lm/grammar.h>
-#include <tapestry/examples/lm/model.h>
-#include <tapestry/nn/linear.h>
-#include <tapestry/optim/optimizer.h>
-#include <tapestry/tensor/blas.h>
+#include <omp.h>
+
+#include <tapestry/tensor/arith.h>
+#include <tapestry/tensor/reduce.h>
 #include <tapestry/tensor/softmax_loss.h>
+#include <tapestry/tensor/threads.h>
 
 #include "bench.h"
+#include "steps.h"
 
 static std::atomic<int64_t> heap_calls{0};
-void* operator new(size_t n) {
+// out of line: GCC would take inlined pairs of new and free for a mismatch
+[[gnu::noinline]] void* operator new(size_t n) {
   ++heap_calls;
   if (void* p = std::malloc(n)) return p;
   throw std::bad_alloc();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 using namespace tapestry;
+using bench::row;
 
 namespace {
 
 constexpr int kRounds = 15;
 
-void row(const std::string& what, const std::string& value, const std::string& least,
-         const std::string& aim) {
-  fmt::print("{:<62} {:>10} {:>10} {:>8}\n", what, value, least, aim);
-}
 std::string share(const bench::Measured& m) { return fmt::format("{:.3f}", m.share()); }
 
-lm::EncodedCorpus sentences(const char* path) {
-  const lm::Corpus corpus =
-      path ? lm::read_sentences({path},
-                                {.lower = true, .split_sentences = true, .max_sentences = 5000})
-           : lm::generate(*lm::make_source("zipf"), 5000, 1);
-  return lm::Vocabulary::build(corpus).encode(corpus);
-}
-
-/// One pass over about 8,000 tokens in updates of `batch` sentences.
-struct ReferenceStep {
-  lm::LanguageModel<RNNCell> model;
-  Optimizer optimizer;
-  std::vector<lm::Batch> batches;
-  double tokens = 0;
-
-  ReferenceStep(const lm::EncodedCorpus& corpus, int64_t batch, DType dtype, Bptt bptt)
-      : model(initial(corpus, dtype)), optimizer(model, SGD{.lr = 0.005}) {
-    model.rnn.bptt = bptt;
-    const auto order = lm::epoch_order(corpus.sentences(), true, 1, 0);
-    for (size_t i = 0; i + static_cast<size_t>(batch) <= order.size() && tokens < 8000;
-         i += static_cast<size_t>(batch)) {
-      batches.push_back(
-          lm::make_batch(corpus, std::span(order).subspan(i, static_cast<size_t>(batch))));
-      tokens += static_cast<double>(batches.back().tokens());
-    }
-  }
-  static lm::LanguageModel<RNNCell> initial(const lm::EncodedCorpus&, DType dtype) {
-    Rng rng(1);
-    return {lm::ModelShape{.cell = "rnn", .vocabulary = 8000, .bias = false}, rng, dtype};
-  }
-  void operator()() {
-    for (const lm::Batch& b : batches) {
-      {
-        Tape tape;
-        tape.backward(model.loss(b));
-      }
-      optimizer.step();
-    }
-  }
-  /// 6HV of the softmax layer, 2H^2 forward and (K+1) 2H^2 backward of the recurrence, K = 4.
-  double flop() const { return tokens * (6. * 100 * 8000 + 6 * 2. * 100 * 100); }
-};
-
-void reference(const lm::EncodedCorpus& corpus, DType dtype, bench::Peak& peak) {
-  for (const int64_t batch : {1, 10}) {
-    ReferenceStep step(corpus, batch, dtype, {BpttMode::exact, 4});
+void reference(const lm::EncodedCorpus& corpus, DType dtype) {
+  bench::Peak peak(dtype);
+  for (const size_t batch : {1, 10}) {
+    bench::ReferenceStep step(corpus, batch, dtype, {BpttMode::exact, 4});
     const auto m = bench::against_peak(peak, step.flop(), kRounds, step);
     row(fmt::format("reference step, {} sentence{} per update, {}", batch, batch > 1 ? "s" : "",
                     name_of(dtype)),
@@ -95,7 +52,7 @@ void reference(const lm::EncodedCorpus& corpus, DType dtype, bench::Peak& peak) 
                m.flops / 1e9, m.peak / 1e9);
     if (dtype == f32 && batch == 1) {
       // what truncated back-propagation costs: the same step with K = 4 and with K = 0, in turns
-      ReferenceStep none(corpus, batch, dtype, {BpttMode::exact, 0});
+      bench::ReferenceStep none(corpus, batch, dtype, {BpttMode::exact, 0});
       std::vector<double> ratio;
       none();
       for (int i = 0; i < kRounds; ++i) {
@@ -103,7 +60,7 @@ void reference(const lm::EncodedCorpus& corpus, DType dtype, bench::Peak& peak) 
         ratio.push_back((a - b) / a);
       }
       row("  truncation: K = 4 against K = 0, share of the step",
-          fmt::format("{:.1f}%", 100 * bench::median(ratio)), "", "");
+          fmt::format("{:.1f}%", 100 * bench::median(ratio)), "6%", "3%");
     }
     const int64_t heap = heap_calls, pool = storage_stats().allocations;
     step();
@@ -112,7 +69,8 @@ void reference(const lm::EncodedCorpus& corpus, DType dtype, bench::Peak& peak) 
   }
 }
 
-void fused(DType dtype, bench::Peak& peak) {
+void fused(DType dtype) {
+  bench::Peak peak(dtype);
   Rng rng(1);
   const Tensor weight = uniform({8000, 100}, 0.1, rng, dtype), one = Tensor::scalar(1, dtype);
   const std::pair<int64_t, std::pair<const char*, const char*>> sizes[] = {{4, {"0.25", "0.35"}},
@@ -135,69 +93,27 @@ void fused(DType dtype, bench::Peak& peak) {
   }
 }
 
-/// Two layers of 200, 20 streams, windows of 35 steps whose state is carried.
-void lstm_model(bench::Peak& peak) {
-  Rng rng(1);
-  constexpr int64_t kBatch = 20, kWindow = 35, kWidth = 200, kWords = 8000;
-  lm::LanguageModel<LSTMCell> model(
-      {.cell = "lstm", .vocabulary = kWords, .hidden = kWidth, .layers = 2, .embed = kWidth}, rng,
-      f32);
-  model.rnn.bptt = {BpttMode::chunk, kWindow};
-  Optimizer optimizer(model, SGD{.lr = 0.1});
-  lm::Batch batch{Packing::uniform(kWindow, kBatch), {}, {}};
-  std::vector<int32_t> ids;
-  for (int64_t i = 0; i < kBatch * kWindow; ++i)
-    ids.push_back(static_cast<int32_t>(rng.below(kWords)));
-  batch.inputs = batch.targets = Tensor::indices(ids);
-  const double tokens = kBatch * kWindow;
-  // forward 1, backward 2: two products of each of 2 layers (in and recurrent), and the softmax
-  // layer
-  const double flop = tokens * (3 * 2. * 2 * 2 * kWidth * 4 * kWidth + 6. * kWidth * kWords);
-  const auto m = bench::against_peak(peak, flop, kRounds, [&] {
-    {
-      Tape tape;
-      tape.backward(model.loss(batch));
-    }
-    optimizer.step();
-  });
+void lstm_model() {
+  bench::Peak peak(f32);
+  bench::LstmStep step;
+  const auto m = bench::against_peak(peak, step.flop, kRounds, step);
   row("LSTM model 2 x 200, batch 20, window 35, f32", share(m), "0.62", "0.75");
-  fmt::print("  {:.2f} ms per update, {:.0f} tokens/s\n", m.seconds * 1e3, tokens / m.seconds);
+  fmt::print("  {:.2f} ms per update, {:.0f} tokens/s\n", m.seconds * 1e3, step.tokens / m.seconds);
 }
 
-struct Forecaster {
-  RNN<LSTMCell> rnn;
-  Linear out;
-  FIELDS(rnn, out)
-};
-
 void airline_step() {
-  Rng rng(1);
-  Forecaster model{RNN<LSTMCell>(1, 50, 1, rng), Linear(50, 1, rng)};
-  Optimizer optimizer(model, SGD{.lr = 0.01});
-  const Var x = uniform({12, 16, 1}, 1, rng), y = uniform({16, 1}, 1, rng);
-  const auto step = [&] {
-    {
-      Tape tape;
-      tape.backward(mse(model.out(output(model.rnn(x).state)), y));
-    }
-    optimizer.step();
-  };
+  bench::AirlineStep step;
   std::vector<double> times;
-  for (int i = 0; i < 5; ++i) step();
-  for (int i = 0; i < 41; ++i)
-    times.push_back(bench::seconds([&] {
-                      for (int k = 0; k < 20; ++k) step();
-                    }) /
-                    20);
+  step();
+  for (int i = 0; i < 41; ++i) times.push_back(bench::seconds(step) / step.kUpdates);
   row("airline LSTM step (hidden 50, window 12, batch 16, SGD), us",
-      fmt::format("{:.1f}", 1e6 * bench::median(times)), "", "");
+      fmt::format("{:.1f}", 1e6 * bench::median(times)));
 }
 
 /// Recording and reversing an op on a scalar, in multiples of the op alone.
 void tape_overhead() {
   constexpr int kOps = 1000;
   Parameter w(Tensor::scalar(1));
-  const Var c(Tensor::scalar(1));
   const auto chain = [&](auto op) {
     std::vector<double> ratio, plain_ns, taped_ns;
     for (int i = 0; i < 101; ++i) {
@@ -216,8 +132,9 @@ void tape_overhead() {
       plain_ns.push_back(plain / kOps * 1e9);
       taped_ns.push_back(taped / kOps * 1e9);
     }
-    return fmt::format("{:.1f}x ({:.0f}/{:.0f} ns)", bench::median(ratio), bench::median(taped_ns),
-                       bench::median(plain_ns));
+    fmt::print("  {:.0f} ns, {:.0f} ns without a tape\n", bench::median(taped_ns),
+               bench::median(plain_ns));
+    return fmt::format("{:.1f}x", bench::median(ratio));
   };
   row("record + backward of a unary op (tanh)", chain([](const Var& y) { return tanh(y); }), "6x",
       "4x");
@@ -225,6 +142,33 @@ void tape_overhead() {
       "4x");
   row("record + backward of mul, both gradients", chain([](const Var& y) { return y * y; }), "12x",
       "8x");
+}
+
+/// Bytes read and written per second, over those of memcpy between blocks of the same size.
+void memory_speed() {
+  Rng rng(1);
+  // the size of the reference's softmax weights, and one that no cache holds
+  for (const int64_t words : {8000, 200'000}) {
+    const Tensor a = uniform({words, 100}, 1, rng), b = uniform({words, 100}, 1, rng);
+    Tensor w = a.clone(), copy = a.clone();
+    const double bytes = static_cast<double>(a.numel()) * 4;
+    const UpdateRule sgd = SGD{.lr = 1e-9};
+    const auto against_copy = [&](const std::string& what, double streams, auto&& f) {
+      std::vector<double> ratio;
+      f();
+      for (int i = 0; i < kRounds; ++i) {
+        const double base = bench::seconds(
+            [&] { std::memcpy(copy.data<float>(), a.data<float>(), static_cast<size_t>(bytes)); });
+        ratio.push_back(streams / bench::seconds(f) / (2 / base));
+      }
+      row(fmt::format("{} of {:.1f} MB, bandwidth over memcpy's", what, bytes / 1e6),
+          fmt::format("{:.2f}", bench::median(ratio)));
+    };
+    against_copy("add", 3, [&] { (void)(a + b); });
+    against_copy("tanh", 2, [&] { (void)tanh(a); });
+    against_copy("sum", 1, [&] { (void)sum(a); });
+    against_copy("SGD update", 3, [&] { update(sgd, w, a, {}, 1); });
+  }
 }
 
 double resident_mb() {
@@ -235,36 +179,111 @@ double resident_mb() {
 }
 
 void memory_growth() {
-  Rng rng(1);
-  Forecaster model{RNN<LSTMCell>(1, 50, 1, rng), Linear(50, 1, rng)};
-  Optimizer optimizer(model, SGD{.lr = 0.01});
+  bench::AirlineStep step;
   double before = 0;
   for (int i = 0; i < 10'100; ++i) {
     if (i == 100) before = resident_mb();
     const int64_t steps = 4 + i % 9, batch = 1 + i % 16;
-    const Var x = Tensor::full({steps, batch, 1}, 0.5), y = Tensor::full({batch, 1}, 0.5);
-    Tape tape;
-    tape.backward(mse(model.out(output(model.rnn(x).state)), y));
-    optimizer.step();
+    step.x = Tensor::full({steps, batch, 1}, 0.5);
+    step.y = Tensor::full({batch, 1}, 0.5);
+    bench::update(step.optimizer, [&] { return step.loss(); });
   }
   row("growth of resident memory over 10,000 steps, MB",
       fmt::format("{:.2f}", resident_mb() - before), "0", "0");
 }
 
+/// One update over several threads against what the processor gives: the throughput of a GEMM on
+/// each of them at once over that of one.
+void method2(const lm::EncodedCorpus& corpus, int threads) {
+  bench::ReferenceStep step(corpus, 10, f32, {BpttMode::exact, 4});
+  std::vector<bench::Peak> peaks(static_cast<size_t>(threads), bench::Peak(f32));
+  const auto multiply = [&](int n) {  // the same number of products for every n
+#pragma omp parallel for num_threads(n) schedule(static, 1)
+    for (int i = 0; i < n; ++i)
+      for (int k = 0; k < 8 * threads / n; ++k) peaks[static_cast<size_t>(i)].multiply();
+  };
+  const auto pass = [&](int n) {
+    set_kernel_threads(n);
+    step();
+    set_kernel_threads(1);
+  };
+  std::vector<double> speedup, gemm;
+  for (const int n : {1, threads}) multiply(n), pass(n);
+  for (int i = 0; i < kRounds; ++i) {
+    gemm.push_back(bench::seconds([&] { multiply(1); }) /
+                   bench::seconds([&] { multiply(threads); }));
+    speedup.push_back(bench::seconds([&] { pass(1); }) / bench::seconds([&] { pass(threads); }));
+  }
+  const double g = bench::median(gemm), s = bench::median(speedup);
+  row(fmt::format("reference step, 10 sentences, {} threads: speedup over GEMM's", threads),
+      fmt::format("{:.3f}", s / g), "0.9");
+  fmt::print("  {:.2f}x, and g = {:.2f}x for a GEMM on each thread\n", s, g);
+}
+
+/// One pass for each line on standard input, answered by its seconds: what peers.py runs in turns
+/// with another library.
+template <class Step>
+void serve(Step pass) {
+  pass();
+  for (std::string line; std::getline(std::cin, line);) {
+    fmt::print("{}\n", bench::seconds(pass));
+    std::fflush(stdout);
+  }
+}
+
+void dump(const lm::EncodedCorpus& corpus, size_t batch) {
+  for (const auto& update : bench::reference_updates(corpus, batch)) {
+    for (const int64_t s : update) fmt::print("{}\n", fmt::join(corpus.sentence(s), " "));
+    fmt::print("\n");
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  fmt::print("{}\n{:<62} {:>10} {:>10} {:>8}\n", blas_description(),
-             "one thread; shares are of the GEMM peak of this run", "measured", "at least", "aim");
-  const lm::EncodedCorpus corpus = sentences(argc > 1 ? argv[1] : nullptr);
-  bench::Peak peak32(f32), peak64(f64);
-  reference(corpus, f32, peak32);
-  reference(corpus, f64, peak64);
-  fused(f32, peak32);
-  fused(f64, peak64);
-  lstm_model(peak32);
-  airline_step();
-  tape_overhead();
-  memory_growth();
+  std::string text, only, serving;
+  int threads = std::min(2, omp_get_num_procs());
+  size_t batch = 0;
+  CLI::App app("Measures the speed of tapestry; see tests/bench/README.md.");
+  app.add_option("TEXT", text, "text whose first 5,000 sentences are read (zipf)");
+  app.add_option("--threads", threads, "threads of the row that uses several")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--serve", serving, "time one pass for each line of standard input")
+      ->check(CLI::IsMember({"reference1", "reference10", "lstm", "airline"}));
+  app.add_option("--dump", batch, "print the sentences of a pass, this many per update");
+  const std::pair<const char*, std::function<void(const lm::EncodedCorpus&)>> sections[] = {
+      {"reference", [](const auto& c) { reference(c, f32), reference(c, f64); }},
+      {"softmax", [](const auto&) { fused(f32), fused(f64); }},
+      {"lstm", [](const auto&) { lstm_model(); }},
+      {"airline", [](const auto&) { airline_step(); }},
+      {"tape", [](const auto&) { tape_overhead(); }},
+      {"memory", [](const auto&) { memory_speed(), memory_growth(); }},
+      {"threads",
+       [&](const auto& c) {
+         if (threads > 1) method2(c, threads);
+       }},
+  };
+  std::vector<std::string> names;
+  for (const auto& section : sections) names.push_back(section.first);
+  app.add_option("--only", only, "the rows of one section")->check(CLI::IsMember(names));
+  CLI11_PARSE(app, argc, argv);
+
+  const lm::EncodedCorpus corpus = bench::sentences(text);
+  if (batch > 0) {
+    dump(corpus, batch);
+  } else if (serving == "lstm") {
+    serve(bench::LstmStep());
+  } else if (serving == "airline") {
+    serve(bench::AirlineStep());
+  } else if (!serving.empty()) {
+    serve(
+        bench::ReferenceStep(corpus, serving == "reference1" ? 1 : 10, f32, {BpttMode::exact, 4}));
+  } else {
+    fmt::print("{}\n", bench::machine());
+    row("one thread unless said; shares are of the GEMM peak of this run", "measured", "at least",
+        "aim");
+    for (const auto& [name, run] : sections)
+      if (only.empty() || only == name) run(corpus);
+  }
   return 0;
 }
