@@ -214,8 +214,9 @@ PoolVector<Var> Tape::begin_transition(std::span<const Tensor> states) {
   Tape* tape = recording.tape;
   if (!tape) return out;
   Buffers& b = *tape->buffers_;
-  require<TapeError>(!std::exchange(b.transition_open, true),
-                     "unroll: an exact truncation inside the step of another (use chunk or full there)");
+  require<TapeError>(
+      !std::exchange(b.transition_open, true),
+      "unroll: an exact truncation inside the step of another (use chunk or full there)");
   if (b.transitions.size() == b.open_transitions) b.transitions.emplace_back();
   Transition& t = b.transitions[b.open_transitions];
   t.first = static_cast<uint32_t>(b.nodes.size());

@@ -61,7 +61,7 @@ struct Buffers {
   std::vector<Tensor> grads;
   std::vector<Transition> transitions;
   bool transition_open = false;  // between begin_transition and end_transition
-  size_t open_transitions = 0;  // how many of `transitions` belong to the current tape
+  size_t open_transitions = 0;   // how many of `transitions` belong to the current tape
   Arena arena;
 };
 

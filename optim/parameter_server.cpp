@@ -83,7 +83,6 @@ ServerCore::ServerCore(Optimizer& optimizer, const ServerOptions& options)
     w.index = k;
     w.handle.core_ = this;
     w.handle.index_ = k;
-    w.handle.rng_ = Rng(options.seed, (uint64_t{1} << 48) + static_cast<uint64_t>(k));
     w.locks.off = unlocked();
   }
 }
@@ -348,14 +347,18 @@ void ServerCore::push(WorkerState& w) {
   }
   PoolVector<Grad> gradients;
   for (const LeafRef& leaf : w.leaves) gradients.push_back(leaf->grad());
-  const double factor = options_.clip_norm > 0 ? clip_factor(gradients) : 1;
-  if (factor < 1) {
-    ++w.clipped;
-    for (Grad& g : gradients)
-      if (!g.empty()) g.scale(factor);
+  if (options_.clip_norm > 0) {
+    w.handle.norm_ = norm_of(gradients);
+    if (w.handle.norm_ > options_.clip_norm) {
+      ++w.clipped;
+      for (Grad& g : gradients)
+        if (!g.empty()) g.scale(options_.clip_norm / w.handle.norm_);
+    }
   }
   int64_t staleness = 0;
+  UpdateRule rule = optimizer_.rule_;
   in_order(w, [&] {
+    if (options_.lr) set_learning_rate(rule, options_.lr(optimizer_.steps_));
     staleness = version_++ - w.version_at_pull;
     for (size_t i = 0; i < gradients.size(); ++i)
       if (!gradients[i].empty()) w.steps[i] = ++optimizer_.entries_[i].updates;
@@ -365,7 +368,6 @@ void ServerCore::push(WorkerState& w) {
     w.staleness.resize(static_cast<size_t>(staleness) + 1);
   ++w.staleness[static_cast<size_t>(staleness)];
 
-  UpdateRule rule = optimizer_.rule_;
   if (options_.damp_stale)
     set_learning_rate(rule, learning_rate(rule) / (1 + static_cast<double>(staleness)));
   for (size_t i = 0; i < parameters_.size(); ++i)
@@ -373,7 +375,7 @@ void ServerCore::push(WorkerState& w) {
   w.stats.push_seconds += now() - start;
 }
 
-double ServerCore::clip_factor(PoolVector<Grad>& gradients) const {
+double ServerCore::norm_of(PoolVector<Grad>& gradients) const {
   double squares = 0;
   for (size_t i = 0; i < gradients.size(); ++i) {
     Grad& g = gradients[i];
@@ -389,8 +391,7 @@ double ServerCore::clip_factor(PoolVector<Grad>& gradients) const {
     require<NonFiniteError>(std::isfinite(squares), "the gradient of ", optimizer_.entries_[i].name,
                             " is not finite");
   }
-  const double norm = std::sqrt(squares);
-  return norm > options_.clip_norm ? options_.clip_norm / norm : 1;
+  return std::sqrt(squares);
 }
 
 void ServerCore::push_parameter(WorkerState& w, size_t i, const UpdateRule& rule) {
@@ -424,7 +425,7 @@ void ServerCore::push_parameter(WorkerState& w, size_t i, const UpdateRule& rule
     for (size_t r = 0; r < runs.size(); ++r) {
       const auto [begin, end] = runs[(own + r) % runs.size()];
       const int64_t row = ids[static_cast<size_t>(begin)];
-      const RowHold hold(access, row, row + 1);
+      const RowHold hold(access, row, row + 1, Hold::to_write);
       update_rows(
           rule, entry.leaf->value,
           {rows.ids.narrow(0, begin, end - begin), rows.values.narrow(0, begin, end - begin)},
@@ -438,7 +439,7 @@ void ServerCore::push_parameter(WorkerState& w, size_t i, const UpdateRule& rule
                     rows = p.locks.end(shard) - begin;
       const Tensor part = gradient.narrow(0, begin, rows);
       require<NonFiniteError>(all_finite(part), "the gradient of ", entry.name, " is not finite");
-      const RowHold hold(access, begin, begin + rows);
+      const RowHold hold(access, begin, begin + rows, Hold::to_write);
       auto& inside = p.writers[static_cast<size_t>(shard)];
       if (unlocked() && inside.fetch_add(1, std::memory_order_relaxed) > 0)
         ++w.stats.overlapping_writes;
@@ -528,11 +529,12 @@ void ServerCore::join_round(WorkerState& w, bool has_gradient) {
       squares += p->dense.defined()      ? squared_norm(p->dense)
                  : p->rows.ids.defined() ? squared_norm(p->rows.values)
                                          : 0;
-    if (const double norm = std::sqrt(squares); norm > options_.clip_norm)
-      factor = options_.clip_norm / norm;
+    w.handle.norm_ = std::sqrt(squares);
+    if (w.handle.norm_ > options_.clip_norm) factor = options_.clip_norm / w.handle.norm_;
     if (factor < 1 && has_gradient) ++w.clipped;
   }
-  const UpdateRule& rule = optimizer_.rule_;
+  UpdateRule rule = optimizer_.rule_;
+  if (options_.lr) set_learning_rate(rule, options_.lr(optimizer_.steps_));
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Parameters& p = *parameters_[i];
     auto& entry = optimizer_.entries_[i];

@@ -24,8 +24,8 @@
 //
 // Replicas hold copies of the values, except of the parameters in `shared`: these are large ones
 // that workers read where they lie, under the locks of the rows they read (async, ssp; hogwild
-// without), so only the ops embedding and linear_cross_entropy_sum may use them. One worker reads and updates the master
-// itself and gives the bits of sequential training with the optimizer.
+// without), so only the ops embedding and linear_cross_entropy_sum may use them. One worker reads
+// and updates the master itself and gives the bits of sequential training with the optimizer.
 //
 // Nothing non-finite reaches the master: a non-finite loss or gradient stops the run and is
 // reported with its worker and item. So is any exception of a worker; the other workers finish
@@ -35,6 +35,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -56,8 +57,8 @@ struct ServerOptions {
   double clip_norm = 0;      // largest norm of a pushed gradient; 0: off
   bool damp_stale = false;   // divide the learning rate by 1 + staleness (Zhang et al., 2016)
   std::vector<const Parameter*> shared = {};
-  const std::atomic<int>* stop = nullptr;  // non-zero: finish the running items and return
-  uint64_t seed = 1;                       // of the workers' generators
+  std::function<double(int64_t updates)> lr = {};  // schedule; empty: the rule's own rate
+  const std::atomic<int>* stop = nullptr;          // non-zero: finish the running items and return
 };
 
 class ServerCore;
@@ -66,8 +67,8 @@ class ServerCore;
 class Worker {
  public:
   int index() const { return index_; }
-  /// A generator of this worker, for dropout.
-  Rng& rng() { return rng_; }
+  /// The norm of the last pushed gradient before clipping; 0 where nothing clips.
+  double gradient_norm() const { return norm_; }
   /// Pulls, evaluates `loss` on a Tape, reverses it, pushes. Returns the value of the loss.
   /// `tokens` is the size of the item: it is counted, and is the item's duration when simulated.
   /// `weight` is the item's share in a synchronous mean (its number of sentences, say).
@@ -100,7 +101,7 @@ class Worker {
 
   ServerCore* core_ = nullptr;
   int index_ = 0;
-  Rng rng_{0};
+  double norm_ = 0;
   double mark_ = 0;  // when the current phase began, seconds
 };
 
@@ -138,7 +139,7 @@ class ServerCore {
   void push(WorkerState& w);
   void push_parameter(WorkerState& w, size_t i, const UpdateRule& rule);
   void apply(size_t i, int64_t shard, const Tensor& gradient, const UpdateRule& rule, int64_t step);
-  double clip_factor(PoolVector<Grad>& gradients) const;
+  double norm_of(PoolVector<Grad>& gradients) const;
   template <class F>
   void in_order(WorkerState& w, F f);
   void join_round(WorkerState& w, bool has_gradient);
@@ -169,6 +170,7 @@ class ParameterServer {
 
   /// The learning rate, the rule's state and counters, saving and loading.
   Optimizer& optimizer() { return optimizer_; }
+  const Optimizer& optimizer() const { return optimizer_; }
 
   /// Processes items 0 ... n-1 once.
   ServerStats run(int64_t items, const Body& body) { return run(items, body, nullptr, nullptr); }

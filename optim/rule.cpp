@@ -1,5 +1,9 @@
 #include <tapestry/optim/rule.h>
 
+#include <algorithm>
+
+#include <tapestry/tensor/threads.h>
+
 namespace tapestry {
 namespace {
 
@@ -32,9 +36,28 @@ void update(const UpdateRule& rule, Tensor& w, const Tensor& g, std::span<Tensor
                       " was given for ", w.shape());
   dispatch("update", w.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const auto at = elements<T>(state, 0);
-    std::visit([&](const auto& r) { r.template update<T>(w.write<T>(), g.read<T>(), at, step); },
-               rule);
+    const auto weights = w.write<T>();
+    const auto values = g.read<T>();
+    // Any split gives the same bits; a small one is not worth waking threads for.
+    constexpr size_t kLeast = size_t{1} << 15;
+    const auto most = static_cast<int>(std::clamp<size_t>(weights.size() / kLeast, 1, 1024));
+    const int parts = std::min(kernel_threads, most);
+    const auto begin = [&](int k) {
+      return weights.size() * static_cast<size_t>(k) / static_cast<size_t>(parts);
+    };
+    const auto update_part = [&](int k) {
+      const size_t first = begin(k), count = begin(k + 1) - first;
+      const auto at = elements<T>(state, static_cast<int64_t>(first));
+      std::visit(
+          [&](const auto& r) {
+            r.template update<T>(weights.subspan(first, count), values.subspan(first, count), at,
+                                 step);
+          },
+          rule);
+    };
+    if (parts == 1) return update_part(0);
+#pragma omp parallel for num_threads(parts) schedule(static, 1)
+    for (int k = 0; k < parts; ++k) update_part(k);
   });
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// The BLAS behind matmul: what it is, and how many threads it may use. tapestry sets it to one
-// thread before its first product, whatever the flavour (OpenMP, pthreads, serial).
+// The BLAS behind matmul: what it is, and how many threads it may use: one in every thread that
+// multiplies, unless that is asked for, whatever the flavour. OpenBLAS counts them for the process
+// (pthreads), for each calling thread (OpenMP: with omp_set_num_threads), or has one (serial).
 
 #include <string>
 
@@ -9,7 +10,11 @@ namespace tapestry {
 /// For example "OpenBLAS 0.3.21, pthreads, core SkylakeX, 1 thread".
 std::string blas_description();
 
-/// Lets BLAS use n threads in this thread's products; throws ValueError unless n >= 1.
+/// Lets BLAS use n threads in products, with the OpenMP flavour only in those of this thread.
+/// Throws ValueError unless n >= 1.
 void set_blas_threads(int n);
+
+/// What every product calls first: one thread, unless set_blas_threads was called.
+void prepare_blas();
 
 }  // namespace tapestry

@@ -32,11 +32,6 @@ struct Operand {
   }
 };
 
-void single_threaded() {
-  static const bool done = (set_blas_threads(1), true);
-  (void)done;
-}
-
 void check_inner(const Tensor& a, const Tensor& b) {
   require_same_dtype("matmul", a, b);
   require<ShapeError>(a.rank() >= 2 && b.rank() >= 2, "matmul: ", a.shape(), " x ", b.shape(),
@@ -67,7 +62,7 @@ void matmul_into(Tensor& c, const Tensor& a, const Tensor& b, double beta) {
     beta == 0 ? c.fill_(0) : c.mul_(beta);
     return;
   }
-  single_threaded();
+  prepare_blas();
   const Operand x(a), y(b);
   const int lead = static_cast<int>(m == 1 ? n : std::max(c.strides()[0], n));
   const int mi = static_cast<int>(m), ni = static_cast<int>(n), ki = static_cast<int>(k);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 
 namespace tapestry {
 
@@ -29,11 +30,11 @@ class RowLocks {
     return lock + 1 == count_ ? rows_ : (lock + 1) * rows_per_lock_;
   }
   int64_t lock_of(int64_t row) const { return row / rows_per_lock_; }
-  std::mutex& operator[](int64_t lock) { return locks_[static_cast<size_t>(lock)].mutex; }
+  std::shared_mutex& operator[](int64_t lock) { return locks_[static_cast<size_t>(lock)].mutex; }
 
  private:
   struct alignas(128) Lock {  // a line of its own, and its neighbour that is fetched with it
-    std::mutex mutex;
+    std::shared_mutex mutex;
   };
   int64_t rows_, rows_per_lock_, count_;
   std::unique_ptr<Lock[]> locks_;
@@ -59,12 +60,21 @@ struct LockContext {
   bool off = false;  // take no locks: a data race by design (Hogwild)
 };
 
-/// Locks `mutex` and keeps the books.
-inline void timed_lock(std::mutex& mutex, LockTimes& times) {
+/// Locks `mutex`, alone or with other readers, and keeps the books.
+template <class Mutex>
+void timed_lock(Mutex& mutex, LockTimes& times, bool to_read = false) {
   ++times.acquisitions;
-  if (mutex.try_lock()) return;
+  const auto attempt = [&] {
+    if constexpr (requires { mutex.lock_shared(); })
+      if (to_read) return mutex.try_lock_shared();
+    return mutex.try_lock();
+  };
+  if (attempt()) return;
   const auto start = std::chrono::steady_clock::now();
-  mutex.lock();
+  if constexpr (requires { mutex.lock_shared(); })
+    to_read ? mutex.lock_shared() : mutex.lock();
+  else
+    mutex.lock();
   ++times.waits;
   times.wait_seconds +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -76,21 +86,25 @@ struct RowAccess {
   int64_t first_row = 0;  // where a sweep over all rows starts: another place for each thread
 };
 
+enum class Hold { to_read, to_write };
+
 class RowHold {
  public:
-  RowHold(const RowAccess* access, int64_t begin, int64_t end) {
+  RowHold(const RowAccess* access, int64_t begin, int64_t end, Hold purpose = Hold::to_read) {
     if (!access || begin >= end || access->context->off) return;
     locks_ = access->locks;
+    reads_ = purpose == Hold::to_read;
     first_ = locks_->lock_of(begin);
     last_ = locks_->lock_of(end - 1);
     LockContext& context = *access->context;
     if (context.hook) context.hook->before_lock();
-    for (int64_t i = first_; i <= last_; ++i) timed_lock((*locks_)[i], context.times);
+    for (int64_t i = first_; i <= last_; ++i) timed_lock((*locks_)[i], context.times, reads_);
     if (context.hook) context.hook->after_lock();
   }
   ~RowHold() {
     if (!locks_) return;
-    for (int64_t i = last_; i >= first_; --i) (*locks_)[i].unlock();
+    for (int64_t i = last_; i >= first_; --i)
+      reads_ ? (*locks_)[i].unlock_shared() : (*locks_)[i].unlock();
   }
   RowHold(const RowHold&) = delete;
   RowHold& operator=(const RowHold&) = delete;
@@ -98,6 +112,7 @@ class RowHold {
  private:
   RowLocks* locks_ = nullptr;
   int64_t first_ = 0, last_ = 0;
+  bool reads_ = true;
 };
 
 }  // namespace tapestry

@@ -42,7 +42,8 @@ std::vector<Tensor> make_items(int64_t n = kItems) {
   std::vector<Tensor> out;
   for (int64_t i = 0; i < n; ++i) {
     std::vector<int32_t> ids;
-    for (uint64_t t = 0, length = 3 + rng.below(6); t < length; ++t) ids.push_back(static_cast<int32_t>(rng.below(kWords)));
+    for (uint64_t t = 0, length = 3 + rng.below(6); t < length; ++t)
+      ids.push_back(static_cast<int32_t>(rng.below(kWords)));
     out.push_back(Tensor::indices(ids));
   }
   return out;
@@ -51,7 +52,8 @@ std::vector<Tensor> make_items(int64_t n = kItems) {
 double distance(Model& a, Model& b) {
   double squares = 0;
   auto x = parameters(a), y = parameters(b);
-  for (size_t i = 0; i < x.size(); ++i) squares += squared_norm(x[i].parameter->value() - y[i].parameter->value());
+  for (size_t i = 0; i < x.size(); ++i)
+    squares += squared_norm(x[i].parameter->value() - y[i].parameter->value());
   return std::sqrt(squares);
 }
 
@@ -80,11 +82,13 @@ const UpdateRule kRules[] = {SGD{.lr = 0.1}, SGD{.lr = 0.1, .momentum = 0.9}, Ad
 TEST_CASE("one worker gives the bits of sequential training under every policy") {
   const auto items = make_items();
   for (const UpdateRule& rule : kRules)
-    for (const UpdatePolicy policy : {UpdatePolicy::async, UpdatePolicy::sync, UpdatePolicy::ssp, UpdatePolicy::hogwild,
-                                      UpdatePolicy::critical, UpdatePolicy::critical_push}) {
+    for (const UpdatePolicy policy :
+         {UpdatePolicy::async, UpdatePolicy::sync, UpdatePolicy::ssp, UpdatePolicy::hogwild,
+          UpdatePolicy::critical, UpdatePolicy::critical_push}) {
       Model sequential, served;
       train_sequentially(sequential, rule, items);
-      ParameterServer<Model> server(served, rule, {.update = policy, .shared = {&served.weight, &served.input.table}});
+      ParameterServer<Model> server(
+          served, rule, {.update = policy, .shared = {&served.weight, &served.input.table}});
       const ServerStats stats = server.run(kItems, body_over(items));
       CHECK(distance(sequential, served) == 0);
       CHECK(stats.total().updates == kItems);
@@ -93,7 +97,8 @@ TEST_CASE("one worker gives the bits of sequential training under every policy")
     }
 }
 
-TEST_CASE("synchronous workers equal one worker with their items as one batch, and repeat exactly") {
+TEST_CASE(
+    "synchronous workers equal one worker with their items as one batch, and repeat exactly") {
   const auto items = make_items(13);  // the last round is not full
   for (const UpdatePolicy policy : {UpdatePolicy::sync, UpdatePolicy::ssp})
     for (const int workers : {2, 3, 4}) {
@@ -115,9 +120,11 @@ TEST_CASE("synchronous workers equal one worker with their items as one batch, a
         optimizer.step();
       }
       for (Model* model : {&served, &again}) {
-        ParameterServer<Model> server(*model, SGD{.lr = 0.1}, {.workers = workers, .update = policy});
+        ParameterServer<Model> server(*model, SGD{.lr = 0.1},
+                                      {.workers = workers, .update = policy});
         server.run(13, [&](Model& m, Worker& w, int64_t i) {
-          w.update([&] { return m.loss(items[static_cast<size_t>(i)]); }, 1, static_cast<double>(i + 1));
+          w.update([&] { return m.loss(items[static_cast<size_t>(i)]); }, 1,
+                   static_cast<double>(i + 1));
         });
       }
       CAPTURE(workers);
@@ -152,11 +159,12 @@ TEST_CASE("simulation is deterministic, and with one worker it is sequential tra
   CHECK(distance(sequential, one) == 0);
   ServerStats stats;
   for (Model* model : {&a, &b})
-    stats = ParameterServer<Model>(*model, SGD{.lr = 0.1}, {.workers = 12}).simulate(60, body_over(items));
+    stats = ParameterServer<Model>(*model, SGD{.lr = 0.1}, {.workers = 12})
+                .simulate(60, body_over(items));
   CHECK(distance(a, b) == 0);
   CHECK(distance(a, sequential) > 0);
   CHECK(stats.simulated);
-  CHECK(stats.mean_staleness() > 5);   // about N - 1
+  CHECK(stats.mean_staleness() > 5);  // about N - 1
   CHECK(stats.mean_staleness() < 11);
   double tokens = 0;
   for (const Tensor& ids : items) tokens += static_cast<double>(ids.numel() - 1);
@@ -166,7 +174,8 @@ TEST_CASE("simulation is deterministic, and with one worker it is sequential tra
 
 TEST_CASE("asynchronous workers learn under every policy that is free of races") {
   const auto items = make_items(40);
-  for (const UpdatePolicy policy : {UpdatePolicy::async, UpdatePolicy::sync, UpdatePolicy::ssp, UpdatePolicy::critical})
+  for (const UpdatePolicy policy :
+       {UpdatePolicy::async, UpdatePolicy::sync, UpdatePolicy::ssp, UpdatePolicy::critical})
     for (const int workers : {2, 5}) {
       Model model;
       const auto total = [&] {
@@ -176,7 +185,10 @@ TEST_CASE("asynchronous workers learn under every policy that is free of races")
       };
       const double before = total();
       ParameterServer<Model> server(model, SGD{.lr = 0.05},
-                                    {.workers = workers, .update = policy, .shards = 7, .staleness = policy == UpdatePolicy::ssp ? 1 : 0,
+                                    {.workers = workers,
+                                     .update = policy,
+                                     .shards = 7,
+                                     .staleness = policy == UpdatePolicy::ssp ? 1 : 0,
                                      .shared = {&model.weight, &model.input.table}});
       for (int epoch = 0; epoch < 3; ++epoch) {
         const ServerStats stats = server.run(40, body_over(items));
@@ -190,8 +202,10 @@ TEST_CASE("asynchronous workers learn under every policy that is free of races")
 TEST_CASE("bounded staleness is bounded") {
   const auto items = make_items(90);
   Model model;
-  const ServerStats stats = ParameterServer<Model>(model, SGD{.lr = 0.05}, {.workers = 3, .update = UpdatePolicy::ssp, .staleness = 2})
-                                .run(90, body_over(items));
+  const ServerStats stats =
+      ParameterServer<Model>(model, SGD{.lr = 0.05},
+                             {.workers = 3, .update = UpdatePolicy::ssp, .staleness = 2})
+          .run(90, body_over(items));
   // no worker is more than 2 items ahead: at most 2 * 2 + 2 others' updates fall into one of mine
   CHECK(stats.staleness.size() <= 8);
 }
@@ -201,18 +215,22 @@ TEST_CASE("more workers than items, no items, and 64 workers") {
   for (const UpdatePolicy policy : {UpdatePolicy::async, UpdatePolicy::sync, UpdatePolicy::ssp})
     for (const auto& [workers, n] : {std::pair{5, 3}, {5, 0}, {64, 70}}) {
       Model model;
-      const ServerStats stats = ParameterServer<Model>(model, SGD{.lr = 0.01}, {.workers = workers, .update = policy, .staleness = 3})
-                                    .run(n, body_over(items));
+      const ServerStats stats =
+          ParameterServer<Model>(model, SGD{.lr = 0.01},
+                                 {.workers = workers, .update = policy, .staleness = 3})
+              .run(n, body_over(items));
       CHECK(stats.total().items == n);
     }
 }
 
 TEST_CASE("a worker's exception stops all workers and is rethrown") {
   const auto items = make_items(60);
-  for (const UpdatePolicy policy : {UpdatePolicy::async, UpdatePolicy::sync, UpdatePolicy::ssp, UpdatePolicy::critical})
+  for (const UpdatePolicy policy :
+       {UpdatePolicy::async, UpdatePolicy::sync, UpdatePolicy::ssp, UpdatePolicy::critical})
     for (const int workers : {1, 3}) {
       Model model;
-      ParameterServer<Model> server(model, SGD{.lr = 0.01}, {.workers = workers, .update = policy, .staleness = 1});
+      ParameterServer<Model> server(model, SGD{.lr = 0.01},
+                                    {.workers = workers, .update = policy, .staleness = 1});
       CHECK_THROWS_WITH_AS(server.run(60,
                                       [&](Model& m, Worker& w, int64_t i) {
                                         if (i == 7) fail<IndexError>("item seven is bad");
@@ -259,7 +277,8 @@ TEST_CASE("a stop request ends the run after the running items") {
   for (const UpdatePolicy policy : {UpdatePolicy::async, UpdatePolicy::sync, UpdatePolicy::ssp}) {
     std::atomic<int> stop{0};
     Model model;
-    ParameterServer<Model> server(model, SGD{.lr = 0.01}, {.workers = 2, .update = policy, .staleness = 1, .stop = &stop});
+    ParameterServer<Model> server(model, SGD{.lr = 0.01},
+                                  {.workers = 2, .update = policy, .staleness = 1, .stop = &stop});
     const ServerStats stats = server.run(60, [&](Model& m, Worker& w, int64_t i) {
       body_over(items)(m, w, i);
       if (i == 10) stop = 1;
@@ -273,14 +292,16 @@ TEST_CASE("a stop request ends the run after the running items") {
 TEST_CASE("clipping bounds every pushed update and counts") {
   const auto items = make_items(20);
   Model model, before = model;
-  const ServerStats stats = ParameterServer<Model>(model, SGD{.lr = 1}, {.clip_norm = 0.01}).run(1, body_over(items));
+  const ServerStats stats =
+      ParameterServer<Model>(model, SGD{.lr = 1}, {.clip_norm = 0.01}).run(1, body_over(items));
   CHECK(distance(model, before) == doctest::Approx(0.01));
   CHECK(stats.clipped == 1);
 }
 
 TEST_CASE("a shared parameter may only be read under its locks") {
   Model model;
-  ParameterServer<Model> server(model, SGD{.lr = 0.1}, {.workers = 2, .shared = {&model.rnn.cells[0].w_hh}});
+  ParameterServer<Model> server(model, SGD{.lr = 0.1},
+                                {.workers = 2, .shared = {&model.rnn.cells[0].w_hh}});
   const auto items = make_items(4);
   CHECK_THROWS_AS(server.run(4, body_over(items)), TapeError);
 }
@@ -306,7 +327,10 @@ TEST_CASE("the state of the rule is saved and resumed") {
 TEST_CASE("options out of range are refused") {
   Model model;
   const auto items = make_items(1);
-  CHECK_THROWS_AS(ParameterServer<Model>(model, SGD{}, {.workers = 0}).run(1, body_over(items)), ValueError);
-  CHECK_THROWS_AS(ParameterServer<Model>(model, SGD{}, {.shards = 0}).run(1, body_over(items)), ValueError);
-  CHECK_THROWS_AS(ParameterServer<Model>(model, SGD{}, {.clip_norm = -1}).run(1, body_over(items)), ValueError);
+  CHECK_THROWS_AS(ParameterServer<Model>(model, SGD{}, {.workers = 0}).run(1, body_over(items)),
+                  ValueError);
+  CHECK_THROWS_AS(ParameterServer<Model>(model, SGD{}, {.shards = 0}).run(1, body_over(items)),
+                  ValueError);
+  CHECK_THROWS_AS(ParameterServer<Model>(model, SGD{}, {.clip_norm = -1}).run(1, body_over(items)),
+                  ValueError);
 }

@@ -51,7 +51,7 @@ int busy(const std::map<std::string, double>& before, const std::map<std::string
 
 struct Model {
   Rng rng{1};
-  Embedding input{2000, 4 * 128, rng};
+  Embedding input{2000, 4 * 128, rng, 2000};
   RNN<LSTMCell> rnn{0, 128, 1, rng};
   Parameter weight{uniform({2000, 128}, 0.1, rng)};
   FIELDS(input, rnn, weight)

@@ -82,7 +82,7 @@ void LstmForecaster::train(const LstmSettings& s, const OnEpoch& on_epoch) {
           huber(network_(windows(z_, starts, lookback_)), targets(z_, starts, lookback_));
       const double value = loss.value().item();
       require<NonFiniteError>(std::isfinite(value), "lstm: the loss of update ",
-                              optimizer.steps() + 1, " is ", value);
+                              optimizer.steps() + 1, " is not finite");
       tape.backward(loss);
       optimizer.step();
       total += value * static_cast<double>(starts.size());
@@ -97,8 +97,8 @@ std::vector<double> LstmForecaster::forecast(size_t horizon) const {
   for (size_t h = 0; h < horizon; ++h) {
     z.push_back(network_(windows(std::span(z).last(lookback_), start, lookback_)).value().item());
     values.push_back(growth_.value(values[values.size() - growth_.season()], z.back()));
-    require<NonFiniteError>(std::isfinite(values.back()), "lstm: forecast ", h + 1, " is ",
-                            values.back());
+    require<NonFiniteError>(std::isfinite(values.back()), "lstm: forecast ", h + 1,
+                            " is not finite");
   }
   return {values.end() - static_cast<ptrdiff_t>(horizon), values.end()};
 }

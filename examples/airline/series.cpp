@@ -235,6 +235,12 @@ Series parse_series(std::string_view text, const std::string& file, const ReadOp
   series.file = file;
   series.name = table.header[value].text;
   std::vector<Row> rows = read_rows(table, time, value);
+  constexpr size_t kFewest = 3;  // two steps show how often there is a value
+  const auto require_few = [&](size_t n) {
+    require<FormatError>(n >= kFewest, file, ": ", counted(n, "value"), ", at least ", kFewest,
+                         " are needed (a series)");
+  };
+  require_few(rows.size());
   const bool dated = !index && options.frequency != Frequency::none;
   if (dated) {
     number_rows(table, options, rows, series);
@@ -252,7 +258,7 @@ Series parse_series(std::string_view text, const std::string& file, const ReadOp
   lay_out(table, options, rows, series);
   if (options.missing == Missing::drop) drop_absent(series);
   if (options.missing == Missing::interpolate) interpolate_absent(series);
-  require_length(series, 3, "a series");
+  require_few(series.size());
   const auto& v = series.values;
   require<FormatError>(std::any_of(v.begin(), v.end(), [&](double x) { return x != v[0]; }), file,
                        ": column \"", series.name, "\" is constant (", v[0], " in all ", v.size(),

@@ -46,7 +46,7 @@ void add_options(CLI::App& command, ForecastSettings& s) {
       ->check(whole_number(1, 1'000'000))
       ->group(training);
   command.add_option("--lr", s.lstm.lr, "learning rate at the start, of Adam")
-      ->check(number(0))
+      ->check(number(0, 1e9, app::Ends::open_low))
       ->group(training);
   command.add_option("--seed", s.lstm.seed, "of initialisation and order")
       ->check(whole_number(0))
@@ -57,7 +57,8 @@ void add_options(CLI::App& command, ForecastSettings& s) {
       ->group(output);
   command.add_flag("--overwrite", s.overwrite, "replace the run in the output directory")
       ->group(output);
-  command.add_flag("--json", s.json, "print the errors as one JSON object")->group(output);
+  command.add_flag("--json", s.json, "print the measures of error as one JSON object")
+      ->group(output);
   app::add_common_options(command, s.common);
   command.footer("Example: airline sales.csv --value-column units --test 12");
 }

@@ -136,8 +136,7 @@ int run_main(const char* program, const std::function<ExitCode()>& body) {
   } catch (...) {
     code = report(program, std::current_exception());
   }
-  const ExitCode flushed = flush_results(program);
-  if (code == ExitCode::ok) code = flushed;
+  if (code == ExitCode::ok) code = flush_results(program);
   std::set_terminate(previous);
   return static_cast<int>(code);
 }

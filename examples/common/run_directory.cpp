@@ -104,8 +104,7 @@ RunDirectory::RunDirectory(const fs::path& path, const std::vector<std::string>&
   if (!files.empty() && if_exists == IfRunExists::refuse)
     throw UserError(ExitCode::cannot_create,
                     fmt::format("already holds a run ({})", files.front().filename().string()),
-                    "continue it with --resume, replace it with --overwrite, or name another "
-                    "directory with -o",
+                    "replace it with --overwrite, or name another directory with -o",
                     path.string());
   if (if_exists == IfRunExists::overwrite)
     for (const fs::path& file : files) {

@@ -23,6 +23,25 @@ Batch make_batch(const EncodedCorpus& corpus, std::span<const int64_t> sentences
   return batch;
 }
 
+std::vector<Batch> pieces(const Batch& batch, int64_t max_tokens) {
+  const Packing& p = batch.packing;
+  std::vector<Batch> out;
+  for (int64_t begin = 0; begin < p.steps();) {
+    const auto offset = [&](int64_t t) { return p.offsets[static_cast<size_t>(t)]; };
+    int64_t end = begin + 1;
+    while (end < p.steps() && offset(end + 1) - offset(begin) <= max_tokens) ++end;
+    std::vector<int64_t> lengths(static_cast<size_t>(p.counts[static_cast<size_t>(begin)]), 0);
+    for (int64_t t = begin; t < end; ++t)
+      for (int64_t slot = 0; slot < p.counts[static_cast<size_t>(t)]; ++slot)
+        ++lengths[static_cast<size_t>(slot)];
+    const int64_t rows = offset(end) - offset(begin);
+    out.push_back({Packing(lengths), batch.inputs.narrow(0, offset(begin), rows),
+                   batch.targets.narrow(0, offset(begin), rows)});
+    begin = end;
+  }
+  return out;
+}
+
 std::vector<int64_t> epoch_order(int64_t sentences, bool shuffle, uint64_t seed, int64_t epoch) {
   std::vector<int64_t> order(static_cast<size_t>(sentences));
   std::iota(order.begin(), order.end(), 0);

@@ -19,6 +19,10 @@ struct Batch {
 /// The given sentences of the corpus as one batch.
 Batch make_batch(const EncodedCorpus& corpus, std::span<const int64_t> sentences);
 
+/// The batch in pieces of consecutive time steps with at most `max_tokens` tokens each (but at
+/// least one step). Slots keep their order; a later piece has the slots that are still alive.
+std::vector<Batch> pieces(const Batch& batch, int64_t max_tokens);
+
 /// The order in which an epoch visits the sentences: as they are, or shuffled by (seed, epoch).
 std::vector<int64_t> epoch_order(int64_t sentences, bool shuffle, uint64_t seed, int64_t epoch);
 

@@ -8,6 +8,10 @@
 
 namespace tapestry::lm {
 
+/// Does what the words of a command line say, the name of the program first; without a command, the
+/// demo.
+app::ExitCode command_line(std::vector<const char*> words);
+
 /// Reads text or draws a built-in corpus, trains a model, leaves a run directory.
 app::ExitCode train(TrainSettings settings);
 

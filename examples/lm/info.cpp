@@ -25,7 +25,7 @@ std::string describe_results(const fs::path& path) {
       out += fmt::format(", held-out loss {:.4f}", loss.get<double>());
     if (const auto& floor = results.at("floor"); floor.is_number())
       out += fmt::format(", floor {:.4f}", floor.get<double>());
-    return out + fmt::format(" nats per token; {:.0f} s of training",
+    return out + fmt::format(" nats per token; {:.1f} s of training",
                              results.at("train_seconds").get<double>());
   } catch (const nlohmann::json::exception&) {
     fail<FormatError>(path.string(), ": not the results of a run");

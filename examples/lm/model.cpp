@@ -28,11 +28,18 @@ LanguageModel<Cell>::LanguageModel(const ModelShape& shape, Rng& rng, DType dtyp
 }
 
 template <class Cell>
-Var LanguageModel<Cell>::hidden(const Batch& batch, Rng* rng) const {
+Var LanguageModel<Cell>::hidden(const Batch& batch, Rng* rng, State* state) const {
   const bool one_hot = !rnn.cells[0].w_ih.defined();
   Var x = input(batch.inputs);
   if (!one_hot) x = tapestry::dropout(x, dropout, rng);
-  const Var h = rnn.run(x, batch.packing, rnn.zero(batch.sentences()), rng).y;
+  // A later piece has fewer sentences: the longest ones, which come first.
+  const int64_t alive = batch.sentences();
+  const State initial =
+      state ? map_state(*state, [&](const Var& v) { return narrow(v, 0, 0, alive).detach(); })
+            : rnn.zero(alive);
+  const auto out = rnn.run(x, batch.packing, initial, rng);
+  if (state) *state = detach(out.state);
+  const Var& h = out.y;
   return tapestry::dropout(h, dropout, rng);
 }
 
@@ -42,9 +49,9 @@ Var LanguageModel<Cell>::token_losses(const Batch& batch, Rng* rng) const {
 }
 
 template <class Cell>
-Var LanguageModel<Cell>::loss(const Batch& batch, Rng* rng) const {
-  return linear_cross_entropy_sum(hidden(batch, rng), softmax_weight(), softmax_bias(),
-                                  batch.targets, 1 / static_cast<double>(batch.sentences()));
+Var LanguageModel<Cell>::loss(const Batch& piece, int64_t sentences, State* state, Rng* rng) const {
+  return linear_cross_entropy_sum(hidden(piece, rng, state), softmax_weight(), softmax_bias(),
+                                  piece.targets, 1 / static_cast<double>(sentences));
 }
 
 template <class Cell>

@@ -35,8 +35,14 @@ struct LanguageModel {
   /// The loss of every token of the batch: (rows), nats. `rng` turns dropout on.
   Var token_losses(const Batch& batch, Rng* rng = nullptr) const;
 
+  using State = typename RNN<Cell>::State;
   /// What training minimises: the sum over the tokens divided by the number of sentences.
-  Var loss(const Batch& batch, Rng* rng = nullptr) const;
+  Var loss(const Batch& batch, Rng* rng = nullptr) const {
+    return loss(batch, batch.sentences(), nullptr, rng);
+  }
+  /// The same for a piece of a batch of `sentences`, which begins in `*state` and leaves there the
+  /// state in which the next piece begins.
+  Var loss(const Batch& piece, int64_t sentences, State* state, Rng* rng) const;
 
   /// h (rows, hidden) -> (rows, V)
   Var logits(const Var& h) const;
@@ -47,7 +53,7 @@ struct LanguageModel {
 
  private:
   /// What the softmax sees: (rows, hidden).
-  Var hidden(const Batch& batch, Rng* rng) const;
+  Var hidden(const Batch& batch, Rng* rng, State* state = nullptr) const;
   Var softmax_weight() const { return weight.defined() ? weight : input.table; }
   Var softmax_bias() const { return bias.defined() ? Var(bias) : Var(); }
 };

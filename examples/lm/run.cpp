@@ -120,6 +120,15 @@ TrainSettings parse_config(std::string_view text, const std::string& path) {
                       : dynamic_cast<const Json::exception*>(&e)  ? " has a value of another type"
                                                                   : std::string(": ") + e.what());
   }
+  const auto check = [&](bool good, const char* key, const auto& value) {
+    require<FormatError>(good, path, ": not the configuration of a run: model.", key, " is ",
+                         value);
+  };
+  const ModelShape& m = settings.model;
+  check(m.cell == "rnn" || m.cell == "lstm" || m.cell == "gru", "cell", m.cell);
+  check(m.hidden >= 1 && m.hidden <= 65536, "hidden", m.hidden);
+  check(m.layers >= 1 && m.layers <= 64, "layers", m.layers);
+  check(m.embed >= 0 && m.embed <= 65536, "embed", m.embed);
   return settings;
 }
 

@@ -38,7 +38,11 @@ struct Run {
   LanguageModel<Cell> model(DType dtype) const {
     Rng rng(0);
     LanguageModel<Cell> out(settings.model, rng, settings.dtype);
-    from_tensors(out, state, "model.");
+    try {
+      from_tensors(out, state, "model.");
+    } catch (const FormatError& e) {
+      fail<FormatError>(checkpoint.string(), " does not fit config.json: ", e.what());
+    }
     out.rnn.bptt = settings.bptt;
     return cast(out, dtype);
   }

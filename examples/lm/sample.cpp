@@ -54,7 +54,7 @@ void add_options(CLI::App& command, SampleSettings& s) {
   command
       .add_option("--top-p", draw.top_p, "draw among the fewest words of this probability together")
       ->check(number(0, 1, app::Ends::open_low));
-  command.add_flag("!--no-unk,--allow-unk", draw.unknown, "whether unknown words may be drawn")
+  command.add_flag("!--no-unk,--allow-unk", draw.unknown, "whether the unknown token may be drawn")
       ->default_str("no");
   command.add_option("--seed", s.seed, "of the draws")->check(whole_number(0));
   command.footer("Example: lm sample runs/lm-20240611-120000 --n 20 --temperature 0.8");

@@ -38,6 +38,12 @@ TrainSettings demo_preset() {
   throw app::UserError(app::ExitCode::usage, what, hint);
 }
 
+std::vector<std::pair<std::string, UpdatePolicy>> policies() {
+  return {{"async", UpdatePolicy::async},       {"sync", UpdatePolicy::sync},
+          {"ssp", UpdatePolicy::ssp},           {"hogwild", UpdatePolicy::hogwild},
+          {"critical", UpdatePolicy::critical}, {"critical-push", UpdatePolicy::critical_push}};
+}
+
 }  // namespace
 
 TrainSettings preset_of(int argc, const char* const* argv) {
@@ -162,6 +168,38 @@ void add_options(CLI::App& command, TrainSettings& s) {
       ->check(whole_number(0))
       ->group(training);
 
+  const std::string parallel = "Parallel";
+  ParallelSettings& p = s.parallel;
+  command.add_option("--workers", p.workers, "workers of the parameter server")
+      ->check(whole_number(1, 1024))
+      ->group(parallel);
+  app::add_choice<UpdatePolicy>(command, "--update", p.update, policies(),
+                                "how workers share their updates")
+      ->group(parallel);
+  command.add_option("--staleness", p.staleness, "items a worker may be ahead, for --update ssp")
+      ->check(whole_number(0))
+      ->group(parallel);
+  command.add_option("--shards", p.shards, "locks per large parameter")
+      ->check(whole_number(1, 65536))
+      ->group(parallel);
+  command.add_option("--simulate", p.simulate, "train as N virtual workers on one core (0: off)")
+      ->check(whole_number(0, 1024))
+      ->group(parallel);
+  command
+      .add_option("--max-item-tokens", p.max_item_tokens,
+                  "update after this many tokens, carrying the state on (0: after a batch)")
+      ->check(whole_number(0))
+      ->group(parallel);
+  command.add_flag("--damp-stale", p.damp_stale, "divide the learning rate by 1 + staleness")
+      ->group(parallel);
+  command.add_option("--threads", p.threads, "threads inside one update")
+      ->check(whole_number(1, 256))
+      ->group(parallel);
+  command.add_option("--record", p.record, "write the schedule of the workers to a file")
+      ->group(parallel);
+  command.add_option("--replay", p.replay, "repeat a recorded schedule to the same bits")
+      ->group(parallel);
+
   const std::string output = "Output";
   command.add_option("-o,--output", s.output, "run directory (default: a new one below runs/)")
       ->group(output);
@@ -201,6 +239,21 @@ void resolve(TrainSettings& s) {
     refuse("--momentum belongs to --optimizer sgd", "leave it out");
   if (s.weight_decay > 0 && s.optimizer != "sgd" && s.optimizer != "adamw")
     refuse("--weight-decay belongs to --optimizer sgd and adamw", "choose one of these");
+  const ParallelSettings& p = s.parallel;
+  if (p.simulate > 0 && p.workers > 1)
+    refuse("--simulate and --workers exclude each other", "the simulated workers are the workers");
+  if (p.simulate > 0 && p.update != UpdatePolicy::async)
+    refuse("--simulate simulates --update async", "leave --update out");
+  if (p.threads > 1 && p.workers > 1)
+    refuse("--threads and --workers exclude each other", "one level of parallelism, never two");
+  if (p.max_item_tokens > 0 && p.update == UpdatePolicy::sync)
+    refuse("--max-item-tokens does not go with --update sync", "a synchronous item has one update");
+  if (!p.record.empty() && !p.replay.empty())
+    refuse("--record and --replay exclude each other", "record first, then replay");
+  if ((!p.record.empty() || !p.replay.empty()) &&
+      (p.update != UpdatePolicy::async || p.simulate > 0))
+    refuse("--record and --replay are for --update async",
+           "the other modes repeat by themselves, or race");
   if (s.lr == 0) s.lr = s.optimizer == "sgd" ? 0.005 : 0.001;
 }
 
@@ -218,6 +271,13 @@ std::string describe_bptt(const Bptt& bptt) {
   return bptt.mode == BpttMode::full    ? "bptt full"
          : bptt.mode == BpttMode::exact ? fmt::format("bptt exact {}", bptt.steps)
                                         : fmt::format("bptt chunk {}", bptt.steps);
+}
+
+const char* name_of(UpdatePolicy policy) {
+  static const auto names = policies();
+  for (const auto& [name, value] : names)
+    if (value == policy) return name.c_str();
+  return "";
 }
 
 std::string describe_training(const TrainSettings& s) {

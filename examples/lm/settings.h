@@ -4,6 +4,7 @@
 
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/lm/model.h>
+#include <tapestry/optim/parameter_server.h>
 
 #include <cstdint>
 #include <string>
@@ -13,13 +14,25 @@ namespace tapestry::lm {
 
 /// Where sentences come from and how text becomes sentences of tokens.
 struct InputSettings {
-  std::vector<std::string> files, valid;
-  std::string corpus;    // a built-in one, where no file is named: agreement, zipf
-  int64_t size = 20000;  // its training sentences
+  std::vector<std::string> files = {}, valid = {};
+  std::string corpus = "";  // a built-in one, where no file is named: agreement, zipf
+  int64_t size = 20000;     // its training sentences
   bool lower = false, split_sentences = false;
   int64_t max_sentences = 0;  // 0: all
   double valid_split = 0.05;  // share of the sentences held out
   int64_t vocab_size = 8000, min_count = 1;
+};
+
+/// How several workers train; see optim/parameter_server.h.
+struct ParallelSettings {
+  int64_t workers = 1;
+  UpdatePolicy update = UpdatePolicy::async;
+  int64_t staleness = 4, shards = 64;  // of ssp, in items; locks per large parameter
+  int64_t simulate = 0;                // virtual workers; 0: real ones
+  int64_t max_item_tokens = 0;         // longer items are updated piece by piece; 0: never
+  bool damp_stale = false;             // divide the learning rate by 1 + staleness
+  int64_t threads = 1;                 // inside one update
+  std::string record, replay;          // files
 };
 
 struct TrainSettings {
@@ -38,6 +51,7 @@ struct TrainSettings {
   std::string schedule = "constant";  // constant, plateau, step, cosine
   int64_t warmup = 0;                 // updates
   uint64_t seed = 1;
+  ParallelSettings parallel;
 
   std::string output;
   bool overwrite = false, json = false;
@@ -61,6 +75,9 @@ std::string describe_model(const TrainSettings& settings);
 std::string describe_bptt(const Bptt& bptt);
 /// "adam lr 0.01 cosine, bptt full, 16 sentences per update, 3 epochs, seed 1"
 std::string describe_training(const TrainSettings& settings);
+
+/// "async", "sync", ...
+const char* name_of(UpdatePolicy policy);
 
 /// Throws UserError (usage) for a shape or a truncation that makes no sense.
 void check_model(const ModelShape& model, const Bptt& bptt);

@@ -10,6 +10,7 @@
 
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 namespace tapestry::lm {
 namespace {
@@ -98,13 +99,13 @@ void draw(const app::Plot& plot, const app::RunDirectory& directory, bool quiet)
 void print_results(const TrainSettings& s, const Data& data, const TrainResult& r) {
   fmt::print("train loss {:.4f}", r.train_loss);
   if (r.valid_loss)
-    fmt::print(", held-out loss {:.4f} nats per token, perplexity {:.2f}", *r.valid_loss,
-               std::exp(*r.valid_loss));
+    fmt::print(", held-out loss {:.4f}, perplexity {:.2f}", *r.valid_loss, std::exp(*r.valid_loss));
   fmt::print(" after {} epoch{}, {:.0f} tokens/s\n", s.epochs, s.epochs == 1 ? "" : "s",
              static_cast<double>(r.tokens) / r.seconds);
   if (r.valid_loss && data.valid_floor)
-    fmt::print("held-out loss is {:.4f} above the floor {:.4f} (entropy of the grammar {:.4f})\n",
-               *r.valid_loss - *data.valid_floor, *data.valid_floor, *data.entropy);
+    fmt::print(
+        "held-out loss is {:.4f} nats above the floor {:.4f} (entropy of the grammar {:.4f})\n",
+        *r.valid_loss - *data.valid_floor, *data.valid_floor, *data.entropy);
   if (r.best_epoch < s.epochs)
     fmt::print("best loss {:.4f} after epoch {}, which is what the other commands use\n",
                r.best_loss, r.best_epoch);
@@ -114,6 +115,7 @@ void print_results(const TrainSettings& s, const Data& data, const TrainResult& 
 
 app::ExitCode train(TrainSettings s) {
   resolve(s);
+  app::catch_interrupts();
   const Data data = read_data(s.input);
   s.model.vocabulary = data.vocabulary.size();
   if (s.output.empty()) s.output = app::create_default_run("lm", std::time(nullptr)).string();
@@ -130,6 +132,14 @@ app::ExitCode train(TrainSettings s) {
 
   const std::string results = results_of(s, data, result).dump(2) + "\n";
   app::write_atomically(directory / "results.json", results);
+  if (s.parallel.workers > 1 || s.parallel.simulate > 0) {
+    app::write_atomically(directory / "server.json", result.server.json() + "\n");
+    if (!s.common.quiet) {
+      std::ostringstream text;
+      result.server.print(text);
+      fmt::print(stderr, "{}", text.str());
+    }
+  }
   draw(learning_curve(s, data, result), directory, s.common.quiet);
   if (s.json) {
     fmt::print("{}", results);

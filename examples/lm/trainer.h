@@ -3,13 +3,19 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/common/interrupt.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/run_directory.h>
 #include <tapestry/examples/lm/data.h>
 #include <tapestry/examples/lm/evaluate.h>
 #include <tapestry/examples/lm/settings.h>
-#include <tapestry/optim/optimizer.h>
+#include <tapestry/optim/parameter_server.h>
 #include <tapestry/optim/schedule.h>
+#include <tapestry/tensor/threads.h>
+
+#include <csignal>
+#include <deque>
+#include <mutex>
 
 namespace tapestry::lm {
 
@@ -29,6 +35,24 @@ struct TrainResult {
   double best_loss = 0;              // held-out, or of training where nothing is
   int64_t best_epoch = 0;
   Curve train, valid;
+  ServerStats server;
+};
+
+/// The schedules of a recorded run, one for each epoch, in the file of --record or --replay.
+class ScheduleFile {
+ public:
+  /// Reads the file of --replay. Throws UserError (no_input), FormatError.
+  explicit ScheduleFile(const ParallelSettings& settings);
+  /// The schedule of the next epoch: to be filled when recording; throws FormatError where the
+  /// recorded run had fewer epochs.
+  LockLog& next();
+  /// Writes what was recorded.
+  void save() const;
+
+ private:
+  std::string record_, replay_;
+  std::deque<LockLog> logs_;
+  size_t next_ = 0;
 };
 
 /// Writes checkpoints and metrics into a run directory.
@@ -56,10 +80,10 @@ class Trainer {
         data_(data),
         writer_(directory),
         model_(initial_model(settings)),
-        optimizer_(model_, make_rule(settings)),
         updates_per_epoch_((data.train.sentences() + settings.batch - 1) / settings.batch),
         schedule_(make_schedule(settings, updates_per_epoch_)),
-        dropout_(settings.seed, 1),
+        server_(model_, make_rule(settings), server_options()),
+        schedules_(settings.parallel),
         progress_(static_cast<double>(data.train.tokens() * settings.epochs),
                   settings.common.progress_settings("tok")) {
     result_.parameters = count(model_);
@@ -72,14 +96,19 @@ class Trainer {
     check_first_loss();
     for (epoch_ = 0; epoch_ < s_.epochs; ++epoch_) {
       train_epoch();
+      if (app::interrupted()) stop_here();
       finish_epoch();
     }
     progress_.finish(static_cast<double>(result_.tokens), status());
     result_.seconds = progress_.seconds();
+    schedules_.save();
     return result_;
   }
 
  private:
+  Optimizer& optimizer() { return server_.optimizer(); }
+  const Optimizer& optimizer() const { return server_.optimizer(); }
+
   static LanguageModel<Cell> initial_model(const TrainSettings& s) {
     Rng rng(s.seed);
     LanguageModel<Cell> model(s.model, rng, s.dtype);
@@ -100,51 +129,89 @@ class Trainer {
       progress_.log("warning: the first loss is far from ln V; is the initialisation too wide?");
   }
 
+  ServerOptions server_options() {
+    const ParallelSettings& p = s_.parallel;
+    ServerOptions out;
+    out.workers = static_cast<int>(p.simulate ? p.simulate : p.workers);
+    out.update = p.update;
+    out.shards = p.shards;
+    out.staleness = p.staleness;
+    out.clip_norm = s_.clip_norm;
+    out.damp_stale = p.damp_stale;
+    out.shared = {&model_.input.table, &model_.weight};  // all but a few kilobytes of the model
+    out.lr = [this](int64_t updates) { return schedule_.lr(updates); };
+    out.stop = &app::interrupted();
+    return out;
+  }
+
   void train_epoch() {
-    epoch_tokens_ = 0;
-    epoch_total_ = 0;
-    const std::vector<int64_t> order =
-        epoch_order(data_.train.sentences(), s_.shuffle, s_.seed, epoch_);
-    const int64_t rows_every = std::max<int64_t>(1, updates_per_epoch_ / 20);
-    double row_total = 0;
-    int64_t row_tokens = 0;
-    for (size_t first = 0; first < order.size(); first += static_cast<size_t>(s_.batch)) {
-      const size_t count = std::min(static_cast<size_t>(s_.batch), order.size() - first);
-      const Batch batch = make_batch(data_.train, std::span(order).subspan(first, count));
-      const double total = update(batch);
-      epoch_total_ += total, row_total += total;
-      epoch_tokens_ += batch.tokens(), row_tokens += batch.tokens();
-      result_.tokens += batch.tokens();
-      recent_loss_ = row_total / static_cast<double>(row_tokens);
-      progress_.update(static_cast<double>(result_.tokens), [&] { return status(); });
-      const bool last = first + count == order.size();
-      if (optimizer_.steps() % rows_every == 0 || last) {
-        result_.train.tokens.push_back(static_cast<double>(result_.tokens));
-        result_.train.loss.push_back(recent_loss_);
-        if (!last) metrics_row(recent_loss_, {});
-        row_total = 0, row_tokens = 0;
-      }
+    epoch_tokens_ = row_tokens_ = batches_ = 0;
+    epoch_total_ = row_total_ = 0;
+    order_ = epoch_order(data_.train.sentences(), s_.shuffle, s_.seed, epoch_);
+    set_kernel_threads(static_cast<int>(s_.parallel.threads));
+    const auto body = [&](LanguageModel<Cell>& m, Worker& w, int64_t item) {
+      train_batch(m, w, item);
+    };
+    const auto run = [&] {
+      if (s_.parallel.simulate) return server_.simulate(updates_per_epoch_, body);
+      if (!s_.parallel.record.empty())
+        return server_.record(updates_per_epoch_, body, schedules_.next());
+      if (!s_.parallel.replay.empty())
+        return server_.replay(updates_per_epoch_, body, schedules_.next());
+      return server_.run(updates_per_epoch_, body);
+    };
+    try {
+      result_.server += run();
+    } catch (const NonFiniteError& e) {
+      throw app::UserError(
+          app::ExitCode::diverged,
+          fmt::format("diverged after update {}: {}", optimizer().steps(), e.what()),
+          "lower --lr, set --clip-norm, or use fewer --workers");
     }
   }
 
-  /// One update; returns the summed loss of the batch as computed for it, in nats.
-  double update(const Batch& batch) {
-    optimizer_.set_lr(schedule_.lr(optimizer_.steps()));
+  /// What a worker does with one batch: an update, or several with the state carried on.
+  void train_batch(LanguageModel<Cell>& m, Worker& w, int64_t item) {
+    const size_t first = static_cast<size_t>(item * s_.batch);
+    const size_t count = std::min(static_cast<size_t>(s_.batch), order_.size() - first);
+    const Batch batch = make_batch(data_.train, std::span(order_).subspan(first, count));
+    Rng dropout(s_.seed, dropout_stream(item));
+    Rng* rng = s_.dropout > 0 ? &dropout : nullptr;
+    const int64_t sentences = batch.sentences(), most = s_.parallel.max_item_tokens;
+    const auto weight = static_cast<double>(sentences);
     double loss = 0;
-    {
-      Tape tape;
-      const Var objective = model_.loss(batch, s_.dropout > 0 ? &dropout_ : nullptr);
-      loss = objective.value().item();
-      if (!std::isfinite(loss))
-        throw app::UserError(
-            app::ExitCode::diverged,
-            fmt::format("the loss of update {} is {}", optimizer_.steps() + 1, loss),
-            "lower --lr or set --clip-norm");
-      tape.backward(objective);
+    if (most == 0 || batch.tokens() <= most) {
+      loss =
+          w.update([&] { return m.loss(batch, rng); }, static_cast<double>(batch.tokens()), weight);
+    } else {
+      auto state = m.rnn.zero(sentences);
+      for (const Batch& piece : pieces(batch, most))
+        loss += w.update([&] { return m.loss(piece, sentences, &state, rng); },
+                         static_cast<double>(piece.tokens()), weight);
     }
-    if (s_.clip_norm > 0) grad_norm_ = optimizer_.clip_grad_norm(s_.clip_norm);
-    optimizer_.step();
-    return loss * static_cast<double>(batch.sentences());
+    note(batch.tokens(), loss * weight, w.gradient_norm());
+  }
+
+  /// The masks of a batch depend on its place in the training, not on who trains it.
+  uint64_t dropout_stream(int64_t item) const {
+    return (uint64_t{1} << 40) + static_cast<uint64_t>(epoch_ * updates_per_epoch_ + item);
+  }
+
+  /// Books the loss of a batch, in nats, as it was computed for its update.
+  void note(int64_t tokens, double total, double gradient_norm) {
+    const std::lock_guard lock(books_);
+    epoch_total_ += total, row_total_ += total;
+    epoch_tokens_ += tokens, row_tokens_ += tokens;
+    result_.tokens += tokens;
+    recent_loss_ = row_total_ / static_cast<double>(row_tokens_);
+    if (s_.clip_norm > 0) grad_norm_ = gradient_norm;
+    progress_.update(static_cast<double>(result_.tokens), [&] { return status(); });
+    const bool last = ++batches_ == updates_per_epoch_;
+    if (batches_ % std::max<int64_t>(1, updates_per_epoch_ / 20) != 0 && !last) return;
+    result_.train.tokens.push_back(static_cast<double>(result_.tokens));
+    result_.train.loss.push_back(recent_loss_);
+    if (!last) metrics_row(recent_loss_, {});
+    row_total_ = 0, row_tokens_ = 0;
   }
 
   void finish_epoch() {
@@ -162,11 +229,23 @@ class Trainer {
                                    in_words("loss", result_.train_loss, data_.train_floor));
     if (result_.valid_loss)
       line += "  " + in_words("held out", *result_.valid_loss, data_.valid_floor);
-    if (lowered) line += fmt::format("  lr -> {:.3g}", schedule_.lr(optimizer_.steps()));
+    if (lowered) line += fmt::format("  lr -> {:.3g}", schedule_.lr(optimizer().steps()));
     progress_.log(line);
     const bool best = judged < result_.best_loss;
     if (best) result_.best_loss = judged, result_.best_epoch = epoch_ + 1;
-    writer_.checkpoint(state(judged), optimizer_.steps(), best);
+    writer_.checkpoint(state(judged), optimizer().steps(), best);
+  }
+
+  /// Saves and ends the program as the signal asks.
+  [[noreturn]] void stop_here() {
+    writer_.checkpoint(
+        state(epoch_total_ / static_cast<double>(std::max<int64_t>(1, epoch_tokens_))),
+        optimizer().steps(), false);
+    const int signal = app::interrupted();
+    throw app::UserError(
+        signal == SIGINT ? app::ExitCode::interrupted : app::ExitCode::terminated,
+        fmt::format("stopped by {} after {} updates; the model is saved in {}",
+                    signal == SIGINT ? "SIGINT" : "SIGTERM", optimizer().steps(), s_.output));
   }
 
   static std::string in_words(const char* what, double loss, std::optional<double> floor) {
@@ -178,9 +257,8 @@ class Trainer {
   NamedTensors state(double judged) const {
     NamedTensors out;
     to_tensors(model_, out, "model.");
-    optimizer_.save(out);
+    optimizer().save(out);
     schedule_.save(out);
-    out.put("dropout", dropout_);
     out.put("epoch", epoch_ + 1);
     out.put("tokens", result_.tokens);
     out.put("loss", judged);
@@ -190,24 +268,24 @@ class Trainer {
   void metrics_row(double train_loss, std::optional<double> valid_loss) {
     const auto tokens = static_cast<double>(result_.tokens);
     writer_.metrics({tokens / static_cast<double>(data_.train.tokens()),
-                     static_cast<double>(optimizer_.steps()), tokens, progress_.seconds(),
-                     train_loss, valid_loss, optimizer_.lr(), grad_norm_});
+                     static_cast<double>(optimizer().steps()), tokens, progress_.seconds(),
+                     train_loss, valid_loss, learning_rate(), grad_norm_});
   }
+
+  double learning_rate() const { return schedule_.lr(optimizer().steps()); }
 
   app::Status status() const {
     app::Status out;
     out.prefix = fmt::format("epoch {}/{}", std::min(epoch_ + 1, s_.epochs), s_.epochs);
     out.fraction = static_cast<double>(epoch_tokens_) / static_cast<double>(data_.train.tokens());
-    out.position = fmt::format("step {}", optimizer_.steps());
+    out.position = fmt::format("step {}", optimizer().steps());
     out.fields = {fmt::format("loss {:.3f}", recent_loss_),
                   data_.train_floor
                       ? fmt::format("{:.3f} above the floor {:.3f}",
                                     recent_loss_ - *data_.train_floor, *data_.train_floor)
                       : fmt::format("ppl {:.1f}", std::exp(recent_loss_)),
-                  fmt::format("lr {:.3g}", optimizer_.lr())};
-    if (grad_norm_)
-      out.fields.push_back(
-          fmt::format("|g| {:.2f} (clip {:.0f}%)", *grad_norm_, 100 * optimizer_.clip_rate()));
+                  fmt::format("lr {:.3g}", learning_rate())};
+    if (grad_norm_) out.fields.push_back(fmt::format("|g| {:.2f}", *grad_norm_));
     return out;
   }
 
@@ -215,15 +293,17 @@ class Trainer {
   const Data& data_;
   RunWriter writer_;
   LanguageModel<Cell> model_;
-  Optimizer optimizer_;
   int64_t updates_per_epoch_;
   Schedule schedule_;
-  Rng dropout_;
+  ParameterServer<LanguageModel<Cell>> server_;
+  ScheduleFile schedules_;
   app::Progress progress_;
 
   TrainResult result_;
-  int64_t epoch_ = 0, epoch_tokens_ = 0;
-  double epoch_total_ = 0, recent_loss_ = 0;
+  std::vector<int64_t> order_;  // of the sentences in this epoch
+  std::mutex books_;            // guards what follows while workers run
+  int64_t epoch_ = 0, epoch_tokens_ = 0, row_tokens_ = 0, batches_ = 0;
+  double epoch_total_ = 0, row_total_ = 0, recent_loss_ = 0;
   std::optional<double> grad_norm_;
 };
 

@@ -64,8 +64,11 @@ struct ReferenceStep {
     Rng rng(1);
     return {lm::ModelShape{.cell = "rnn", .vocabulary = 8000, .bias = false}, rng, dtype};
   }
+  void learn(const lm::Batch& batch) {
+    update(optimizer, [&] { return model.loss(batch); });
+  }
   void operator()() {
-    for (const lm::Batch& b : batches) update(optimizer, [&] { return model.loss(b); });
+    for (const lm::Batch& b : batches) learn(b);
   }
   /// 6HV of the softmax layer, 2H^2 forward and (K+1) 2H^2 backward of the recurrence, K = 4.
   double flop() const { return tokens * (6. * 100 * 8000 + 6 * 2. * 100 * 100); }

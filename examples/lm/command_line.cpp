@@ -1,0 +1,49 @@
+// The command line of lm: its commands, and the demo where none is named.
+
+#include <fmt/format.h>
+#include <tapestry/examples/common/version.h>
+#include <tapestry/examples/lm/commands.h>
+
+namespace tapestry::lm {
+
+app::ExitCode command_line(std::vector<const char*> words) {
+  if (words.size() == 1) {
+    words.insert(words.end(), {"train", "--preset", "demo"});
+    fmt::print(stderr,
+               "lm: no command given, so here is the demo: lm train --preset demo\n"
+               "lm: all commands: lm --help\n");
+  }
+  const int argc = static_cast<int>(words.size());
+  const auto app = app::make_app("lm", "Trains and uses word-level recurrent language models.",
+                                 app::version("lm"));
+  app->require_subcommand(1);
+
+  std::vector<std::pair<CLI::App*, std::function<app::ExitCode()>>> commands;
+  const auto add = [&](const char* name, const char* text, auto& settings, auto command) {
+    CLI::App* options = app->add_subcommand(name, text);
+    add_options(*options, settings);
+    commands.emplace_back(options, [&settings, command] { return command(settings); });
+  };
+  TrainSettings train_settings = preset_of(argc, words.data());
+  EvalSettings eval_settings;
+  ScoreSettings score_settings;
+  SampleSettings sample_settings;
+  InfoSettings info_settings;
+  SynthSettings synth_settings;
+  GradcheckSettings gradcheck_settings;
+  add("train", "train a model on text or on a built-in corpus", train_settings, train);
+  add("eval", "loss and perplexity of a model on text", eval_settings, eval);
+  add("score", "log-probability of each line of a text", score_settings, score);
+  add("sample", "sentences drawn from a model", sample_settings, sample);
+  add("info", "what a run is and how it ended", info_settings, info);
+  add("synth", "sentences of a built-in corpus, and its entropy", synth_settings, synth);
+  add("gradcheck", "gradients of a model against finite differences", gradcheck_settings,
+      gradcheck);
+
+  if (!app::parse(*app, argc, words.data())) return app::ExitCode::ok;
+  for (const auto& [options, command] : commands)
+    if (options->parsed()) return command();
+  return app::ExitCode::usage;
+}
+
+}  // namespace tapestry::lm

@@ -1,0 +1,20 @@
+#!/bin/bash
+# build.sh BUILD: installs the library that BUILD holds below BUILD/tests/consumer, builds this
+# project against it with CMake and with pkg-config, and runs both.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+work=$1/tests/consumer
+prefix=$work/prefix
+export LD_LIBRARY_PATH= PKG_CONFIG_PATH
+
+cmake --install "$1" --prefix "$prefix" > /dev/null
+lib=$(dirname "$(find "$prefix" -name 'libtapestry_tensor.*' -print -quit)")
+
+cmake -S "$here" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix"
+cmake --build "$work/build"
+"$work/build/consumer"
+
+PKG_CONFIG_PATH=$lib/pkgconfig
+read -ra flags < <(pkg-config --cflags --libs tapestry)
+"${CXX:-c++}" "$here/main.cpp" "${flags[@]}" -Wl,-rpath,"$lib" -o "$work/by-pkg-config"
+"$work/by-pkg-config"

@@ -1,0 +1,176 @@
+// What a run of lm trains on, and its configuration on disk.
+
+#include <doctest/doctest.h>
+#include <tapestry/examples/lm/data.h>
+#include <tapestry/examples/lm/run.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+using namespace tapestry;
+using namespace tapestry::lm;
+
+namespace {
+
+/// A text file that goes away with the object.
+struct TextFile {
+  std::string path =
+      (std::filesystem::temp_directory_path() / ("lm_data_test-" + std::to_string(getpid())))
+          .string();
+  explicit TextFile(const std::string& text) { std::ofstream(path) << text; }
+  ~TextFile() { std::filesystem::remove(path); }
+};
+
+std::set<std::string> sentences(const Data& data, const EncodedCorpus& part) {
+  std::set<std::string> out;
+  for (int64_t i = 0; i < part.sentences(); ++i) {
+    std::string text;
+    for (const int32_t id : part.targets(i)) text += data.vocabulary.token(id) + ' ';
+    out.insert(text);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("the split by hash puts copies on one side and holds out the share asked for") {
+  std::string text;
+  for (int i = 0; i < 4000; ++i) text += "the number " + std::to_string(i % 2000) + " again\n";
+  const TextFile file(text);
+  const Data data = read_data({.files = {file.path}, .valid_split = 0.1});
+  CHECK(data.train.sentences() + data.valid.sentences() == 4000);
+  CHECK(data.valid.sentences() % 2 == 0);
+  const double error = std::sqrt(0.1 * 0.9 / 2000);
+  CHECK(std::abs(static_cast<double>(data.valid.sentences()) / 4000 - 0.1) < 5 * error);
+  CHECK(data.valid.oov == data.valid.sentences());  // each held-out number is new
+  CHECK_FALSE(data.valid_floor);
+}
+
+TEST_CASE("nothing is held out where nothing is to be, and one sentence is trained on") {
+  const TextFile file("a b c\n");
+  CHECK(read_data({.files = {file.path}, .valid_split = 0}).valid.sentences() == 0);
+  const Data data = read_data({.files = {file.path}, .valid_split = 0.5});
+  CHECK(data.train.sentences() == 1);
+  CHECK(data.valid.sentences() == 0);
+}
+
+TEST_CASE("the hash of a sentence depends on its words and where they end") {
+  using Words = std::vector<std::string>;
+  CHECK(hash_fraction(Words{"ab", "c"}) == hash_fraction(Words{"ab", "c"}));
+  CHECK(hash_fraction(Words{"ab", "c"}) != hash_fraction(Words{"a", "bc"}));
+  CHECK(hash_fraction(Words{"a", "b"}) != hash_fraction(Words{"b", "a"}));
+}
+
+TEST_CASE("the floor of a built-in corpus is the mean of -ln p of the very sentences") {
+  const Data data = read_data({.corpus = "agreement", .size = 400});
+  CHECK(data.train.sentences() == 400);
+  CHECK(data.valid.sentences() == 20);
+  const AgreementGrammar grammar;
+  const auto by_hand = [&](const EncodedCorpus& part) {
+    double sum = 0;
+    for (int64_t i = 0; i < part.sentences(); ++i) {
+      std::vector<std::string> words;
+      for (const int32_t id : part.targets(i)) words.push_back(data.vocabulary.token(id));
+      words.pop_back();  // the end token
+      sum -= grammar.log_probability(words).value();
+    }
+    return sum / static_cast<double>(part.tokens());
+  };
+  CHECK(data.train_floor.value() == doctest::Approx(by_hand(data.train)).epsilon(1e-13));
+  CHECK(data.valid_floor.value() == doctest::Approx(by_hand(data.valid)).epsilon(1e-13));
+  CHECK(data.entropy.value() == grammar.entropy().per_token());
+}
+
+TEST_CASE("held-out sentences do not depend on the size and are not drawn with the others") {
+  const Data small = read_data({.corpus = "agreement", .size = 400});
+  const Data large = read_data({.corpus = "agreement", .size = 800});
+  const auto held_out = sentences(small, small.valid), more = sentences(large, large.valid);
+  CHECK(std::includes(more.begin(), more.end(), held_out.begin(), held_out.end()));
+  const auto trained = sentences(small, small.train);
+  CHECK_FALSE(std::includes(trained.begin(), trained.end(), held_out.begin(), held_out.end()));
+}
+
+TEST_CASE("there is no floor where held-out words are unknown") {
+  const Data data = read_data({.corpus = "zipf", .size = 100});
+  CHECK(data.valid.oov > 0);
+  CHECK(data.train_floor);
+  CHECK_FALSE(data.valid_floor);
+  const Data cut = read_data({.corpus = "agreement", .size = 400, .min_count = 3});
+  CHECK(cut.train.oov > 0);
+  CHECK_FALSE(cut.train_floor);
+}
+
+TEST_CASE("config.json keeps every setting of a run") {
+  TrainSettings s;
+  s.input = {.files = {"a b.txt", "-"},
+             .valid = {"v.txt"},
+             .corpus = "zipf",
+             .size = 11,
+             .lower = true,
+             .split_sentences = true,
+             .max_sentences = 12,
+             .valid_split = 0.125,
+             .vocab_size = 13,
+             .min_count = 14};
+  s.model = {.cell = "gru",
+             .vocabulary = 15,
+             .hidden = 16,
+             .layers = 17,
+             .embed = 18,
+             .bias = false,
+             .tied = true};
+  s.dropout = 0.25;
+  s.dtype = f64;
+  s.preset = "demo";
+  s.bptt = {BpttMode::chunk, 19};
+  s.batch = 20, s.epochs = 21, s.shuffle = false;
+  s.optimizer = "adamw", s.lr = 0.1, s.momentum = 0.3, s.weight_decay = 1e-5, s.clip_norm = 22.5;
+  s.schedule = "step", s.warmup = 23, s.seed = 18446744073709551615u;
+  const std::string text = config_text(s);
+  CHECK(config_text(parse_config(text, "x")) == text);
+  CHECK(config_text(TrainSettings()) != text);
+  const TrainSettings back = parse_config(text, "x");
+  CHECK(back.lr == s.lr);
+  CHECK(back.bptt.mode == BpttMode::chunk);
+  CHECK(back.dtype == f64);
+  CHECK(back.input.files == s.input.files);
+  CHECK(back.seed == s.seed);
+}
+
+TEST_CASE("a damaged config.json is refused with the file and the setting at fault") {
+  const std::string good = config_text({});
+  const auto damaged = [&](const std::string& old, const std::string& now) {
+    std::string text = good;
+    text.replace(text.find(old), old.size(), now);
+    return text;
+  };
+  CHECK_THROWS_WITH_AS(parse_config("", "run/config.json"),
+                       "run/config.json: not the configuration of a run: it is not JSON",
+                       FormatError);
+  CHECK_THROWS_WITH_AS(parse_config(damaged("\"hidden\"", "\"hiden\""), "c"),
+                       "c: not the configuration of a run: model.hidden is missing", FormatError);
+  CHECK_THROWS_WITH_AS(
+      parse_config(damaged("\"hidden\": 100", "\"hidden\": \"many\""), "c"),
+      "c: not the configuration of a run: model.hidden has a value of another type", FormatError);
+  CHECK_THROWS_WITH_AS(parse_config(damaged("\"exact\"", "\"about\""), "c"),
+                       "c: not the configuration of a run: training.bptt_mode: 'about' is unknown",
+                       FormatError);
+}
+
+TEST_CASE("a preset is taken from the command line before the options that change it") {
+  const char* reference[] = {"lm", "train", "--preset", "reference", "x.txt"};
+  const TrainSettings s = preset_of(5, reference);
+  CHECK(s.model.cell == "rnn");
+  CHECK(s.model.hidden == 100);
+  CHECK_FALSE(s.model.bias);
+  CHECK(s.bptt.mode == BpttMode::exact);
+  CHECK(s.bptt.steps == 4);
+  CHECK(s.input.valid_split == 0);
+  const char* demo[] = {"lm", "train", "--preset=demo"};
+  CHECK(preset_of(3, demo).model.cell == "lstm");
+}

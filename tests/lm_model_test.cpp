@@ -1,0 +1,115 @@
+// The language model: its loss, its streaming form, its gradients.
+
+#include <doctest/doctest.h>
+#include <tapestry/examples/lm/check_gradients.h>
+#include <tapestry/examples/lm/evaluate.h>
+#include <tapestry/examples/lm/grammar.h>
+#include <tapestry/examples/lm/sampling.h>
+
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+using namespace tapestry;
+using namespace tapestry::lm;
+
+namespace {
+
+constexpr uint64_t kSeed = 20240612;
+
+struct Text {
+  Corpus corpus;
+  Vocabulary vocabulary;
+  EncodedCorpus encoded;
+  explicit Text(int64_t sentences)
+      : corpus(generate(AgreementGrammar(), sentences, kSeed)),
+        vocabulary(Vocabulary::build(corpus)),
+        encoded(vocabulary.encode(corpus)) {}
+  Batch batch() const {
+    std::vector<int64_t> all(static_cast<size_t>(encoded.sentences()));
+    std::iota(all.begin(), all.end(), 0);
+    return make_batch(encoded, all);
+  }
+};
+
+template <class Cell>
+LanguageModel<Cell> model(const Text& text, ModelShape shape = {.hidden = 8}) {
+  shape.vocabulary = text.vocabulary.size();
+  Rng rng(kSeed);
+  return {shape, rng, f64};
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("the loss on a text does not depend on the batch size", Cell, RNNCell, LSTMCell,
+                   GRUCell) {
+  CAPTURE(kSeed);
+  const Text text(57);
+  const auto m = model<Cell>(text);
+  const double one = evaluate(m, text.encoded, 1).loss();
+  for (const int64_t batch : {2, 7, 32, 1000})
+    CHECK(std::abs(evaluate(m, text.encoded, batch).loss() - one) < 1e-9);
+  CHECK(evaluate(m, text.encoded, 7).tokens == text.encoded.tokens());
+  CHECK(one == doctest::Approx(std::log(text.vocabulary.size())).epsilon(0.05));  // untrained
+}
+
+TEST_CASE_TEMPLATE("reading a sentence token by token gives the losses of the whole", Cell, RNNCell,
+                   LSTMCell, GRUCell) {
+  const Text text(5);
+  for (const ModelShape& shape : {ModelShape{.hidden = 8}, ModelShape{.hidden = 6, .layers = 2},
+                                  ModelShape{.hidden = 7, .embed = 7, .tied = true}}) {
+    const auto m = model<Cell>(text, shape);
+    const Reader read = reader(m);
+    for (int64_t i = 0; i < text.encoded.sentences(); ++i) {
+      const auto losses = m.token_losses(make_batch(text.encoded, std::array{i})).value();
+      const auto inputs = text.encoded.inputs(i), targets = text.encoded.targets(i);
+      for (size_t t = 0; t < inputs.size(); ++t) {
+        const std::vector<double> z = read(inputs[t]);
+        double total = 0;
+        for (const double x : z) total += std::exp(x);
+        CHECK(std::log(total) - z[static_cast<size_t>(targets[t])] ==
+              doctest::Approx(losses.at({static_cast<int64_t>(t)})).epsilon(1e-12));
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("the gradient check passes for each cell, truncation and shape", Cell, RNNCell,
+                   LSTMCell, GRUCell) {
+  CAPTURE(kSeed);
+  const Text text(3);
+  for (const BpttMode mode : {BpttMode::exact, BpttMode::chunk, BpttMode::full})
+    for (const ModelShape& shape : {ModelShape{.hidden = 5}, ModelShape{.hidden = 4, .layers = 2},
+                                    ModelShape{.hidden = 4, .embed = 4, .tied = true}}) {
+      auto m = model<Cell>(text, shape);
+      m.rnn.bptt = {mode, 2};
+      for (const CheckedParameter& p : check_gradients(m, text.batch(), 4, 1e-6, kSeed)) {
+        CHECK_MESSAGE(p.report.ok, p.name << ": " << p.report.message);
+        CHECK(p.elements > 0);
+      }
+    }
+}
+
+TEST_CASE_TEMPLATE("the gradient check fails where gradient and loss do not belong together", Cell,
+                   RNNCell, LSTMCell, GRUCell) {
+  const Text text(3);
+  auto m = model<Cell>(text);
+  const Batch batch = text.batch();
+  const auto failures = [&](const std::function<Var()>& loss, const std::function<Var()>& other) {
+    std::set<std::string> out;
+    for (const auto& p : check_gradients(parameters(m), loss, other, 10, 1e-6, kSeed))
+      if (!p.report.ok) out.insert(p.name);
+    return out;
+  };
+  m.rnn.bptt = {BpttMode::full, 0};
+  const auto loss = [&] { return m.loss(batch); };
+  CHECK(failures(loss, loss).empty());
+  CHECK(failures([&] { return m.loss(batch) * 1.001; }, loss).size() >= 3);
+  // A truncated gradient is not that of the whole loss, and only what errors reach is wrong.
+  m.rnn.bptt = {BpttMode::exact, 1};
+  const auto wrong = failures(loss, loss);
+  CHECK(wrong.contains("rnn.cells.0.w_hh"));
+  CHECK_FALSE(wrong.contains("weight"));
+  CHECK_FALSE(wrong.contains("bias"));
+}
