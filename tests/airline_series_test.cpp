@@ -228,10 +228,10 @@ TEST_CASE("a value that is not a plain number is refused with the place") {
   CHECK(complaint(monthly({"1", "\"1,234\"", "3"})) ==
         "f.csv:3:9: \"1,234\" in column \"sales\" is not a number (write 1234.5: no separator of "
         "thousands, a decimal point)");
-  CHECK(complaint("month,y\n1950-01,1\n1950-99,2\n") ==
+  CHECK(complaint("month,y\n1950-01,1\n1950-99,2\n1950-03,3\n") ==
         "f.csv:3:1: \"1950-99\" is not a time (expected 1949-01, 1949-01-31, 1949-01-31 10:00, "
         "1949-Q1 or Jan 1949)");
-  CHECK(complaint("month,y\n1950-01,1\n1950-02-01,2\n") ==
+  CHECK(complaint("month,y\n1950-01,1\n1950-02-01,2\n1950-03,3\n") ==
         "f.csv:3:1: \"1950-02-01\" is not written like the first time, \"1950-01\"");
 }
 

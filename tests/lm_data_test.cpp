@@ -100,7 +100,7 @@ TEST_CASE("there is no floor where held-out words are unknown") {
   CHECK(data.valid.oov > 0);
   CHECK(data.train_floor);
   CHECK_FALSE(data.valid_floor);
-  const Data cut = read_data({.corpus = "agreement", .size = 400, .min_count = 3});
+  const Data cut = read_data({.corpus = "agreement", .size = 400, .min_count = 60});
   CHECK(cut.train.oov > 0);
   CHECK_FALSE(cut.train_floor);
 }
