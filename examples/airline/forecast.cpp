@@ -7,6 +7,7 @@
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/run_directory.h>
+#include <tapestry/examples/common/terminal.h>
 #include <tapestry/nn/checkpoint.h>
 #include <unistd.h>
 

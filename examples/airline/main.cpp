@@ -1,6 +1,7 @@
 // airline: forecasts of a series by an LSTM, beside the simple forecasts it has to beat.
 
 #include <tapestry/examples/airline/commands.h>
+#include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/version.h>
 

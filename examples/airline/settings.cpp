@@ -1,4 +1,5 @@
 #include <tapestry/examples/airline/settings.h>
+#include <tapestry/examples/common/options.h>
 
 namespace tapestry::airline {
 

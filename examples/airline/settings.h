@@ -3,7 +3,7 @@
 
 #include <tapestry/examples/airline/lstm.h>
 #include <tapestry/examples/airline/series.h>
-#include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/common_options.h>
 
 #include <string>
 

@@ -9,7 +9,7 @@
 //   train->add_option("--hidden", hidden, "units in a layer")->check(whole_number(1, 65536));
 //   if (!parse(*app, argc, argv)) return ExitCode::ok;
 
-#include <tapestry/examples/common/progress.h>
+#include <tapestry/examples/common/common_options.h>
 #include <tapestry/examples/common/terminal.h>
 
 #include <CLI/CLI.hpp>
@@ -62,16 +62,6 @@ CLI::Option* add_choice(CLI::App& app, const std::string& flags, Enum& value,
       ->check(one_of(std::move(names)))
       ->default_str(initial);
 }
-
-/// What every command that reports its work takes; --color sets color_mode().
-struct CommonOptions {
-  ProgressMode progress = ProgressMode::automatic;
-  double log_every = 10;  ///< seconds between plain progress lines
-  bool quiet = false;
-
-  ProgressSettings progress_settings(std::string unit) const;
-};
-void add_common_options(CLI::App& command, CommonOptions& options);
 
 /// The entry of `known` that `word` was most likely meant to be; empty when none is near.
 std::string nearest(const std::string& word, const std::vector<std::string>& known);

@@ -1,6 +1,7 @@
 // The command line of lm: its commands, and the demo where none is named.
 
 #include <fmt/format.h>
+#include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/version.h>
 #include <tapestry/examples/lm/commands.h>
 

@@ -1,6 +1,7 @@
 // lm eval: the loss and perplexity of a trained model on text.
 
 #include <fmt/format.h>
+#include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/evaluate.h>

@@ -1,6 +1,7 @@
 // lm gradcheck: gradients of a small model on the built-in corpus against finite differences.
 
 #include <fmt/format.h>
+#include <tapestry/examples/common/options.h>
 #include <tapestry/examples/lm/check_gradients.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/grammar.h>

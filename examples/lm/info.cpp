@@ -1,6 +1,7 @@
 // lm info: what a run is, how far it came, and what lies in its directory.
 
 #include <fmt/format.h>
+#include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/text.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/run.h>

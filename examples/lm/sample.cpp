@@ -1,6 +1,7 @@
 // lm sample: sentences drawn from a trained model.
 
 #include <fmt/format.h>
+#include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/text.h>
 #include <tapestry/examples/lm/commands.h>

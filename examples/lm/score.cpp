@@ -1,6 +1,7 @@
 // lm score: the log-probability of each line, for instance to choose among hypotheses.
 
 #include <fmt/format.h>
+#include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/run.h>

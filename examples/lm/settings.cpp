@@ -1,3 +1,4 @@
+#include <tapestry/examples/common/options.h>
 #include <tapestry/examples/lm/settings.h>
 
 #include <fmt/format.h>

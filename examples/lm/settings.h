@@ -2,7 +2,7 @@
 // What a training run is set to: input, model, training. The same structs describe a run on the
 // command line, in config.json, and in the commands that read a run.
 
-#include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/common_options.h>
 #include <tapestry/examples/lm/model.h>
 #include <tapestry/optim/parameter_server.h>
 

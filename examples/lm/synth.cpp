@@ -1,6 +1,7 @@
 // lm synth: sentences of a built-in corpus, a line each, and how hard they are to predict.
 
 #include <fmt/format.h>
+#include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/text.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/grammar.h>
