@@ -1,9 +1,14 @@
 #include <tapestry/tensor/blas.h>
 
 #include <cblas.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstdlib>
 #include <mutex>
+#include <string_view>
 
 #include <tapestry/tensor/error.h>
 
@@ -28,6 +33,26 @@ std::string blas_description() {
                                     : ", serial") +
          ", core " + openblas_get_corename() + ", " + std::to_string(n) +
          (n == 1 ? " thread" : " threads");
+}
+
+std::string better_blas_core() {
+  if (std::getenv("OPENBLAS_CORETYPE")) return {};
+#if defined(__x86_64__)
+  constexpr std::array<std::string_view, 6> modern = {"Haswell",  "Excavator",  "Zen",
+                                                      "SkylakeX", "Cooperlake", "SapphireRapids"};
+  if (std::find(modern.begin(), modern.end(), openblas_get_corename()) != modern.end()) return {};
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    return "SkylakeX";
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+#endif
+  return {};
+}
+
+void restart_with_better_blas(char** argv) {
+  const std::string core = better_blas_core();
+  if (core.empty() || setenv("OPENBLAS_CORETYPE", core.c_str(), 1) != 0) return;
+  execv("/proc/self/exe", argv);
 }
 
 void set_blas_threads(int n) {

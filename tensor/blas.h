@@ -10,6 +10,15 @@ namespace tapestry {
 /// For example "OpenBLAS 0.3.21, pthreads, core SkylakeX, 1 thread".
 std::string blas_description();
 
+/// The OPENBLAS_CORETYPE whose kernels suit this processor, where OpenBLAS took some without AVX2
+/// because the processor is newer than it; else, or where the variable is set already, empty.
+std::string better_blas_core();
+
+/// Starts the program again with OPENBLAS_CORETYPE=better_blas_core(), which OpenBLAS reads before
+/// main(); returns where there is nothing better. Call it first in main: matrix products can gain a
+/// factor of 8.
+void restart_with_better_blas(char** argv);
+
 /// Lets BLAS use n threads in products, with the OpenMP flavour only in those of this thread.
 /// Throws ValueError unless n >= 1.
 void set_blas_threads(int n);

@@ -133,7 +133,7 @@ TEST_CASE("the same seed gives the same forecast, another seed another") {
 }
 
 TEST_CASE("the default LSTM beats seasonal naive by far on the last 24 months") {
-  for (const uint64_t seed : {1, 2, 3}) {
+  for (const uint64_t seed : {1u, 2u, 3u}) {
     CAPTURE(seed);
     LstmSettings s;
     s.seed = seed;

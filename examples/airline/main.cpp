@@ -4,9 +4,11 @@
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/version.h>
+#include <tapestry/tensor/blas.h>
 
 int main(int argc, char** argv) {
   using namespace tapestry;
+  restart_with_better_blas(argv);
   return app::run_main("airline", [&] {
     airline::ForecastSettings settings;
     const auto app = app::make_app("airline",

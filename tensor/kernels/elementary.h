@@ -162,7 +162,8 @@ inline Vec<T> log(Vec<T> x) {
   using F = FloatFormat<T>;
   using B = typename Types<T>::Bits;
   const Int<T> tiny = x < std::numeric_limits<T>::min();
-  const Vec<T> scaled = tiny ? x * F::log_scale : x;  // makes subnormals normal
+  // Makes subnormals normal; negative numbers are answered below.
+  const Vec<T> scaled = abs<T>(tiny ? x * F::log_scale : x);
   // scaled = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2))
   const Vec<T> root = splat<T>(T(0.70710678118654752));
   const Int<T> offset = (Int<T>)scaled - (Int<T>)root;

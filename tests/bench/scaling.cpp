@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include <tapestry/examples/common/plot.h>
+#include <tapestry/tensor/blas.h>
 
 #include "bench.h"
 #include "steps.h"
@@ -99,6 +100,7 @@ std::vector<Curve> curves() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  restart_with_better_blas(argv);
   std::vector<Curve> all = curves();
   for (int round = -1; round < kRounds; ++round)
     for (Curve& curve : all)

@@ -14,6 +14,7 @@
 #include <omp.h>
 
 #include <tapestry/tensor/arith.h>
+#include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/reduce.h>
 #include <tapestry/tensor/softmax_loss.h>
 #include <tapestry/tensor/threads.h>
@@ -246,6 +247,7 @@ void dump(const lm::EncodedCorpus& corpus, size_t batch) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  restart_with_better_blas(argv);
   std::string text, only, serving;
   int threads = std::min(2, omp_get_num_procs());
   size_t batch = 0;

@@ -1,0 +1,92 @@
+// No thread computes that nobody asked for, whatever the BLAS: products run in the thread that
+// calls them, workers of a server keep one thread each, kernels use as many as set_kernel_threads()
+// says. blas_flavours.sh repeats these tests with every OpenBLAS that is installed.
+//
+// Counted are the threads of this process that consume processor time: idle threads, which some
+// flavours of OpenBLAS keep, do no harm, and a busy machine changes nothing.
+
+#include <doctest/doctest.h>
+#include <omp.h>
+#include <tapestry/tensor/blas.h>
+#include <tapestry/tensor/matmul.h>
+#include <tapestry/nn/init.h>
+#include <tapestry/tensor/softmax_loss.h>
+#include <tapestry/tensor/threads.h>
+
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+
+using namespace tapestry;
+
+namespace {
+
+/// Seconds of processor time of every thread of this process.
+std::map<std::string, double> thread_times() {
+  std::map<std::string, double> out;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    double nanoseconds = 0;
+    std::ifstream(task.path() / "schedstat") >> nanoseconds;
+    out[task.path().filename()] = nanoseconds / 1e9;
+  }
+  return out;
+}
+
+/// How many threads take a notable part of the work of `step`, repeated for 0.2 s of processor
+/// time.
+template <class F>
+int busy_threads(F step) {
+  step();  // threads that are made once are made now
+  auto before = thread_times();
+  std::map<std::string, double> after;
+  double most = 0;
+  while (most < 0.2) {
+    step();
+    after = thread_times();
+    for (const auto& [id, seconds] : after) most = std::max(most, seconds - before[id]);
+  }
+  return static_cast<int>(std::count_if(after.begin(), after.end(), [&](const auto& thread) {
+    return thread.second - before[thread.first] > 0.2 * most;
+  }));
+}
+
+bool times_are_kept() { return std::filesystem::exists("/proc/self/schedstat"); }
+
+}  // namespace
+
+TEST_CASE("a product runs in the thread that asks for it" * doctest::skip(!times_are_kept())) {
+  Rng rng(1);
+  const Tensor a = uniform({384, 384}, 1, rng), b = uniform({384, 384}, 1, rng);
+  CAPTURE(blas_description());
+  CHECK(busy_threads([&] { matmul(a, b); }) == 1);
+}
+
+TEST_CASE("products of two threads run in two threads" * doctest::skip(!times_are_kept())) {
+  Rng rng(1);
+  const Tensor a = uniform({384, 384}, 1, rng), b = uniform({384, 384}, 1, rng);
+  CAPTURE(blas_description());
+  CHECK(busy_threads([&] {
+#pragma omp parallel num_threads(2)
+          {
+            const Tensor own = a.clone();  // handles are not shared: their counts would be
+            for (int i = 0; i < 8; ++i) matmul(own, own);
+          }
+        }) == 2);
+}
+
+TEST_CASE("kernels use the threads they were given" * doctest::skip(!times_are_kept())) {
+  Rng rng(1);
+  const Tensor h = uniform({64, 32}, 1, rng), weight = uniform({4096, 32}, 1, rng);
+  const Tensor targets = Tensor::zeros({64}, i32), scale = Tensor::full({}, 1);
+  for (const int threads : {1, 2}) {
+    set_kernel_threads(threads);
+    CHECK(busy_threads([&] {
+            for (int i = 0; i < 8; ++i)
+              softmax_loss(h, weight, Tensor(), targets, -1, scale, {true, true, false});
+          }) == threads);
+  }
+  set_kernel_threads(1);
+}
