@@ -42,6 +42,9 @@ Tensor operator+(const Tensor& a, double s) {
 Tensor operator*(const Tensor& a, double s) {
   return map("scale", a, [s](auto x) { return x * static_cast<decltype(x)>(s); });
 }
+Tensor operator/(const Tensor& a, double s) {
+  return map("div", a, [s](auto x) { return x / static_cast<decltype(x)>(s); });
+}
 Tensor divide(double s, const Tensor& a) {
   return map("div", a, [s](auto x) { return static_cast<decltype(x)>(s) / x; });
 }

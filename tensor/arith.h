@@ -15,7 +15,7 @@ Tensor operator/(const Tensor& a, const Tensor& b);
 Tensor operator+(const Tensor& a, double s);
 Tensor operator*(const Tensor& a, double s);
 inline Tensor operator-(const Tensor& a, double s) { return a + -s; }
-inline Tensor operator/(const Tensor& a, double s) { return a * (1 / s); }
+Tensor operator/(const Tensor& a, double s);
 inline Tensor operator-(const Tensor& a) { return a * -1.0; }
 Tensor divide(double s, const Tensor& a);  // s / a
 

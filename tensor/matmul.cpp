@@ -19,9 +19,11 @@ struct Operand {
   explicit Operand(const Tensor& t) : matrix(t) {
     const auto rows = t.shape()[0], cols = t.shape()[1];
     const auto row_step = t.strides()[0], col_step = t.strides()[1];
-    if ((col_step == 1 || cols == 1) && (row_step >= cols || rows == 1)) {
+    constexpr int64_t kMost = std::numeric_limits<int>::max();
+    if ((col_step == 1 || cols == 1) && ((row_step >= cols && row_step <= kMost) || rows == 1)) {
       lead = static_cast<int>(rows == 1 ? cols : row_step);
-    } else if ((row_step == 1 || rows == 1) && (col_step >= rows || cols == 1)) {
+    } else if ((row_step == 1 || rows == 1) &&
+               ((col_step >= rows && col_step <= kMost) || cols == 1)) {
       flag = CblasTrans;
       lead = static_cast<int>(cols == 1 ? rows : col_step);
     } else {

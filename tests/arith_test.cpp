@@ -129,6 +129,13 @@ TEST_CASE("elementwise functions agree with the standard library") {
   }
 }
 
+TEST_CASE("dividing by a number rounds once, whatever its inverse") {
+  const Tensor t = Tensor::from({3}, {1e-310, 5, 7}, f64);
+  CHECK(element(t / 1e-310, {0}) == 1);  // 1 / 1e-310 is infinite
+  CHECK(element(t / 49.0, {1}) == 5 / 49.0);
+  CHECK(element(t / 49.0, {2}) == 7 / 49.0);
+}
+
 TEST_CASE("concat agrees with loops") {
   Rng rng(kSeed);
   CAPTURE(kSeed);

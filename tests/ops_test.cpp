@@ -76,6 +76,7 @@ TEST_CASE("every op has right gradients") {
   GRADCHECK(1.5 - x, Shape{3, 4});
   GRADCHECK(x * 1.5, Shape{3, 4});
   GRADCHECK(1.5 / x, Shape{3, 4});
+  GRADCHECK(x / 1.5, Shape{3, 4});
 
   GRADCHECK(exp(x), Shape{3, 4});
   GRADCHECK(log(x), positive({3, 4}));

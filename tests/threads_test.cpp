@@ -7,9 +7,9 @@
 
 #include <doctest/doctest.h>
 #include <omp.h>
+#include <tapestry/nn/init.h>
 #include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/matmul.h>
-#include <tapestry/nn/init.h>
 #include <tapestry/tensor/softmax_loss.h>
 #include <tapestry/tensor/threads.h>
 

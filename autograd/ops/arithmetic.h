@@ -57,7 +57,11 @@ inline Var operator*(const Var& a, double s) {
                     a, [](const Tensor& dy, double k) { return dy * k; }, s));
 }
 inline Var operator*(double s, const Var& a) { return a * s; }
-inline Var operator/(const Var& a, double s) { return a * (1 / s); }
+inline Var operator/(const Var& a, double s) {
+  return record("div_scalar", a.value() / s,
+                wrt(
+                    a, [](const Tensor& dy, double d) { return dy / d; }, s));
+}
 
 inline Var operator/(double s, const Var& a) {
   const Tensor y = divide(s, a.value());
