@@ -16,6 +16,10 @@ import time
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     if os.environ.get(name) != "1":  # read when the libraries load
         sys.exit(f"peers.py: set {name}=1 (torch.set_num_threads does not bind Debian's BLAS)")
+# Both sides multiply with the same kernels, also where OpenBLAS does not know the processor.
+core = subprocess.run([sys.argv[1], "--blas-core"], check=True, capture_output=True, text=True)
+if core.stdout.strip():
+    os.environ["OPENBLAS_CORETYPE"] = core.stdout.strip()
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence

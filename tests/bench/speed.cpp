@@ -251,6 +251,7 @@ int main(int argc, char** argv) {
   std::string text, only, serving;
   int threads = std::min(2, omp_get_num_procs());
   size_t batch = 0;
+  bool core = false;
   CLI::App app("Measures the speed of tapestry; see tests/bench/README.md.");
   app.add_option("TEXT", text, "text whose first 5,000 sentences are read (zipf)");
   app.add_option("--threads", threads, "threads of the row that uses several")
@@ -258,6 +259,7 @@ int main(int argc, char** argv) {
   app.add_option("--serve", serving, "time one pass for each line of standard input")
       ->check(CLI::IsMember({"reference1", "reference10", "lstm", "airline"}));
   app.add_option("--dump", batch, "print the sentences of a pass, this many per update");
+  app.add_flag("--blas-core", core, "print OPENBLAS_CORETYPE as this program sets it");
   const std::pair<const char*, std::function<void(const lm::EncodedCorpus&)>> sections[] = {
       {"reference", [](const auto& c) { reference(c, f32), reference(c, f64); }},
       {"softmax", [](const auto&) { fused(f32), fused(f64); }},
@@ -274,6 +276,11 @@ int main(int argc, char** argv) {
   for (const auto& section : sections) names.push_back(section.first);
   app.add_option("--only", only, "the rows of one section")->check(CLI::IsMember(names));
   CLI11_PARSE(app, argc, argv);
+  if (core) {
+    const char* set = std::getenv("OPENBLAS_CORETYPE");
+    fmt::print("{}\n", set ? set : "");
+    return 0;
+  }
 
   const lm::EncodedCorpus corpus = bench::sentences(text);
   if (batch > 0) {
