@@ -158,7 +158,7 @@ TEST_CASE("eval, score, sample and info read the run that train has left") {
     const auto scores = lines(ended.out);
     CHECK(scores.size() == lines(text).size());
     REQUIRE(scores.size() == 8);
-    for (const size_t bad : {1, 2, 3, 4, 5}) CHECK(scores[bad] == "NA");
+    for (const size_t bad : {1u, 2u, 3u, 4u, 5u}) CHECK(scores[bad] == "NA");
     CHECK(std::stod(scores[0]) < 0);
     CHECK(scores.front() == scores.back());
     CHECK(has(ended.err, "warning"));
