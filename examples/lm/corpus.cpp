@@ -1,5 +1,7 @@
 #include <tapestry/examples/lm/corpus.h>
+#include <tapestry/examples/lm/records.h>
 #include <tapestry/examples/lm/text.h>
+#include <tapestry/examples/lm/tokenizer.h>
 #include <tapestry/tensor/error.h>
 
 #include <algorithm>
@@ -8,58 +10,44 @@
 namespace tapestry::lm {
 namespace {
 
-using Tokens = std::span<const std::string_view>;
-
-bool one_of(std::string_view token, std::initializer_list<std::string_view> list) {
-  return std::find(list.begin(), list.end(), token) != list.end();
-}
-bool ends_sentence(std::string_view token) { return one_of(token, {".", "!", "?"}); }
-bool closes(std::string_view token) {
-  return ends_sentence(token) || one_of(token, {"\"", "'", "''", "”", "’", "»", ")", "]"});
-}
-
-// The sentences of one line.
-std::vector<Tokens> split(Tokens line) {
-  std::vector<Tokens> sentences;
-  while (!line.empty()) {
-    const auto last = std::find_if(line.begin(), line.end(), ends_sentence);
-    const Tokens piece(line.begin(), last == line.end() ? last : last + 1);
-    line = line.subspan(piece.size());
-    if (!sentences.empty() && std::all_of(piece.begin(), piece.end(), closes))
-      sentences.back() = {sentences.back().data(), sentences.back().size() + piece.size()};
-    else
-      sentences.push_back(piece);
-  }
-  return sentences;
+void check_reserved(const Record& record, std::string_view text, Tokens sentence,
+                    const TextSettings& settings) {
+  for (const std::string_view token : sentence)
+    if (std::find(settings.reserved.begin(), settings.reserved.end(), token) !=
+        settings.reserved.end()) {
+      Record prepared = record;  // differs in columns where lower case has other characters
+      prepared.text = text;
+      fail<FormatError>(prepared.position(static_cast<size_t>(token.data() - text.data())),
+                        "the text contains '", token,
+                        "', which marks where a sentence begins or ends (remove or replace it)");
+    }
 }
 
-// Adds the sentences of one file, not more than options.max_sentences in all.
-void add_file(Corpus& corpus, const std::string& file, const ReadOptions& options) {
-  const std::string text = options.lower ? lower(read_text(file)) : read_text(file);
+// Adds the sentences of one file, not more than settings.max_sentences in all.
+void add_file(Corpus& corpus, const std::string& file, const TextSettings& settings,
+              Tokenizer& tokenizer) {
   const int64_t before = corpus.sentences();
   const int64_t limit =
-      options.max_sentences > 0 ? options.max_sentences : std::numeric_limits<int64_t>::max();
-  std::vector<std::string_view> tokens;
-  for (std::string_view rest = text; !rest.empty();) {
-    split_at_spaces(take_line(rest), tokens);
-    if (tokens.empty() || (options.split_sentences && tokens[0].starts_with('='))) continue;
-    for (const Tokens sentence :
-         options.split_sentences ? split(tokens) : std::vector<Tokens>{tokens}) {
-      if (corpus.sentences() == limit) return;
-      for (const std::string_view token : sentence)
-        if (std::find(options.reserved.begin(), options.reserved.end(), token) !=
-            options.reserved.end())
-          fail<FormatError>(position(file, text, static_cast<size_t>(token.data() - text.data())),
-                            "the text contains '", token,
-                            "', the name of a begin or end token (choose other names: --bos, "
-                            "--eos)");
+      settings.max_sentences > 0 ? settings.max_sentences : std::numeric_limits<int64_t>::max();
+  int64_t records = 0;
+  const auto use = [&](const Record& record) {
+    const std::string text = tokenizer.prepare(record.text);
+    ++records;
+    tokenizer.split(text, [&](Tokens sentence) {
+      if (corpus.sentences() == limit) return false;
+      check_reserved(record, text, sentence, settings);
       corpus.add(sentence);
-    }
-  }
+      corpus.bytes += sentence.back().data() + sentence.back().size() - sentence[0].data() + 1;
+      return true;
+    });
+    return corpus.sentences() < limit;
+  };
+  const std::string note = read_records(file, settings, use);
+  if (!note.empty()) corpus.notes.push_back(note);
   require<FormatError>(corpus.sentences() > before, input_name(file), ": no sentence found: ",
-                       text.empty()              ? "the file is empty"
-                       : options.split_sentences ? "it holds only blank lines and headings"
-                                                 : "it holds only blank lines",
+                       records == 0 ? note.empty() ? "the file is empty" : "it has no rows"
+                       : settings.split_sentences ? "it holds only blank lines and headings"
+                                                  : "it holds only blank lines",
                        " (expected UTF-8 text)");
 }
 
@@ -98,11 +86,12 @@ std::vector<std::string> Corpus::words(int64_t i) const {
   return result;
 }
 
-Corpus read_sentences(const std::vector<std::string>& files, const ReadOptions& options) {
+Corpus read_sentences(const std::vector<std::string>& files, const TextSettings& settings) {
   Corpus corpus;
+  Tokenizer tokenizer(settings);
   for (const std::string& file : files) {
-    if (options.max_sentences > 0 && corpus.sentences() >= options.max_sentences) break;
-    add_file(corpus, file, options);
+    if (settings.max_sentences > 0 && corpus.sentences() >= settings.max_sentences) break;
+    add_file(corpus, file, settings, tokenizer);
   }
   return corpus;
 }

@@ -5,6 +5,8 @@
 // appearance, and a sentence is a run of such numbers, so text costs four bytes a token.
 // A corpus has no begin and end tokens: those come with a vocabulary's encoding.
 
+#include <tapestry/examples/lm/text_settings.h>
+
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -39,6 +41,9 @@ struct Corpus {
   std::vector<int32_t> ids;            // all sentences, one after the other
   std::vector<int64_t> offsets = {0};  // sentence i is ids[offsets[i]] .. ids[offsets[i + 1] - 1]
 
+  int64_t bytes = 0;               // of the sentences as read, a line end for each included
+  std::vector<std::string> notes;  // for the user: how files were read
+
   int64_t sentences() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
   std::span<const int32_t> sentence(int64_t i) const;
@@ -52,20 +57,10 @@ struct Corpus {
   }
 };
 
-struct ReadOptions {
-  bool lower = false;
-  bool split_sentences = false;
-  int64_t max_sentences = 0;                            // 0: all
-  std::vector<std::string> reserved = {"<s>", "</s>"};  // tokens the text must not contain
-};
-
-/// Reads the files one after the other ("-" is standard input) and splits them at white space.
-/// A line is a sentence; lines without tokens are skipped. With split_sentences, lines that begin
-/// with '=' are headings and skipped, and a sentence ends with its line or after a token that is
-/// ".", "!" or "?"; closing marks alone (quotation marks, brackets, further stops) that remain on
-/// the line still belong to the sentence they close.
-/// Throws FileError, and FormatError for text that is not UTF-8, a file without a sentence, or a
-/// reserved token.
-Corpus read_sentences(const std::vector<std::string>& files, const ReadOptions& options = {});
+/// Reads the files one after the other ("-" is standard input) as records.h and tokenizer.h say.
+/// Texts without tokens are skipped.
+/// Throws FileError, and FormatError for a malformed file, one without a sentence, or a reserved
+/// token.
+Corpus read_sentences(const std::vector<std::string>& files, const TextSettings& settings = {});
 
 }  // namespace tapestry::lm

@@ -14,11 +14,15 @@ struct Parts {
 };
 
 Parts read_files(const InputSettings& in) {
-  Corpus all = read_sentences(in.files, {in.lower, in.split_sentences, in.max_sentences});
-  if (!in.valid.empty())
-    return {std::move(all), read_sentences(in.valid, {in.lower, in.split_sentences})};
+  Corpus all = read_sentences(in.files, in.text);
+  if (!in.valid.empty()) {
+    TextSettings text = in.text;
+    text.max_sentences = 0;
+    return {std::move(all), read_sentences(in.valid, text)};
+  }
   if (in.valid_split == 0) return {std::move(all), {}};
   Parts parts;
+  parts.train.notes = all.notes;
   for (int64_t i = 0; i < all.sentences(); ++i) {
     const auto words = all.words(i);
     (hash_fraction(words) < in.valid_split ? parts.valid : parts.train).add(words);
@@ -28,7 +32,8 @@ Parts read_files(const InputSettings& in) {
 }
 
 Parts draw(const Source& source, const InputSettings& in) {
-  const int64_t size = in.max_sentences > 0 ? std::min(in.size, in.max_sentences) : in.size;
+  const int64_t size =
+      in.text.max_sentences > 0 ? std::min(in.size, in.text.max_sentences) : in.size;
   const auto held_out = static_cast<int64_t>(std::ceil(static_cast<double>(size) * in.valid_split));
   return {generate(source, size, kCorpusSeed),
           generate(source, held_out, kCorpusSeed, kHeldOutFrom)};
@@ -58,7 +63,10 @@ Data read_data(const InputSettings& in) {
           ? nullptr
           : make_source(in.corpus, std::max<int64_t>(1, in.vocab_size - kSpecialTokens));
   const Parts parts = source ? draw(*source, in) : read_files(in);
-  Data data{Vocabulary::build(parts.train, in.vocab_size, in.min_count), {}, {}, {}, {}, {}};
+  Data data{in.vocab.empty() ? Vocabulary::build(parts.train, in.vocab_size, in.min_count)
+                             : Vocabulary::load(in.vocab)};
+  data.notes = parts.train.notes;
+  data.notes.insert(data.notes.end(), parts.valid.notes.begin(), parts.valid.notes.end());
   data.train = data.vocabulary.encode(parts.train);
   data.valid = data.vocabulary.encode(parts.valid);
   if (!source) return data;

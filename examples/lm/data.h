@@ -17,9 +17,10 @@ namespace tapestry::lm {
 
 struct Data {
   Vocabulary vocabulary;
-  EncodedCorpus train, valid;                      // valid may be empty
-  std::optional<double> entropy;                   // of the grammar, exact
-  std::optional<double> train_floor, valid_floor;  // absent too where words are unknown
+  EncodedCorpus train = {}, valid = {};                      // valid may be empty
+  std::optional<double> entropy = {};                        // of the grammar, exact
+  std::optional<double> train_floor = {}, valid_floor = {};  // absent too where words are unknown
+  std::vector<std::string> notes = {};                       // for the user: how files were read
 };
 
 /// Reads or draws the sentences. Throws as read_sentences() does.

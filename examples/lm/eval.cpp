@@ -13,8 +13,9 @@ namespace tapestry::lm {
 
 app::ExitCode eval(const EvalSettings& s) {
   const Run run = Run::open(s.run);
-  const Corpus corpus = read_sentences(
-      s.files, {run.settings.input.lower, run.settings.input.split_sentences, s.max_sentences});
+  TextSettings settings = run.settings.input.text;
+  settings.max_sentences = s.max_sentences;
+  const Corpus corpus = read_sentences(s.files, settings);
   const EncodedCorpus text = run.vocabulary.encode(corpus);
   const DType dtype = s.dtype.empty() ? run.settings.dtype : s.dtype == "double" ? f64 : f32;
 

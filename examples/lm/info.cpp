@@ -51,7 +51,7 @@ app::ExitCode info(const InfoSettings& settings) {
              s.input.corpus.empty()
                  ? app::join(s.input.files, ", ")
                  : fmt::format("built-in corpus {}, {} sentences", s.input.corpus, s.input.size),
-             s.input.lower ? ", lower-cased" : "");
+             s.input.text.lower ? ", lower-cased" : "");
   fmt::print("vocabulary  {} tokens\n", run.vocabulary.size());
   fmt::print("model       {}\n", describe_model(s));
   fmt::print("training    {}{}\n", s.preset.empty() ? "" : fmt::format("preset {}: ", s.preset),

@@ -41,12 +41,20 @@ void for_each_setting(Settings& s, F&& f) {
   f("input", "valid", s.input.valid);
   f("input", "corpus", s.input.corpus);
   f("input", "size", s.input.size);
-  f("input", "lower", s.input.lower);
-  f("input", "split_sentences", s.input.split_sentences);
-  f("input", "max_sentences", s.input.max_sentences);
+  f("input", "format", s.input.text.format);
+  f("input", "column", s.input.text.column);
+  f("input", "header", s.input.text.header);
+  f("input", "quote", s.input.text.quote);
+  f("input", "on_bad_utf8", s.input.text.on_bad_utf8);
+  f("input", "tokenizer", s.input.text.tokenizer);
+  f("input", "lower", s.input.text.lower);
+  f("input", "normalize", s.input.text.normalize);
+  f("input", "split_sentences", s.input.text.split_sentences);
+  f("input", "max_sentences", s.input.text.max_sentences);
   f("input", "valid_split", s.input.valid_split);
   f("input", "vocab_size", s.input.vocab_size);
   f("input", "min_count", s.input.min_count);
+  f("input", "vocab", s.input.vocab);
   f("model", "cell", s.model.cell);
   f("model", "vocabulary", s.model.vocabulary);
   f("model", "hidden", s.model.hidden);
@@ -125,6 +133,11 @@ TrainSettings parse_config(std::string_view text, const std::string& path) {
                          value);
   };
   const ModelShape& m = settings.model;
+  try {
+    lm::check(settings.input.text);
+  } catch (const FormatError& e) {
+    fail<FormatError>(path, ": not the configuration of a run: ", e.what());
+  }
   check(m.cell == "rnn" || m.cell == "lstm" || m.cell == "gru", "cell", m.cell);
   check(m.hidden >= 1 && m.hidden <= 65536, "hidden", m.hidden);
   check(m.layers >= 1 && m.layers <= 64, "layers", m.layers);

@@ -7,6 +7,7 @@
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text.h>
+#include <tapestry/examples/lm/tokenizer.h>
 
 namespace tapestry::lm {
 namespace {
@@ -14,9 +15,9 @@ namespace {
 std::vector<int32_t> encode_prompt(const Run& run, const std::string& prompt) {
   if (first_bad_byte(prompt) < prompt.size())
     throw app::UserError(app::ExitCode::usage, "--prompt is not UTF-8 text", "");
-  const std::string text = run.settings.input.lower ? lower(prompt) : prompt;
-  std::vector<std::string_view> words;
-  split_at_spaces(text, words);
+  Tokenizer tokenizer(run.settings.input.text);
+  const std::string text = tokenizer.prepare(prompt);
+  const std::vector<std::string_view> words = tokenizer.tokens(text);
   std::vector<int32_t> ids;
   std::vector<std::string> unknown;
   for (const std::string_view word : words) {
@@ -72,12 +73,13 @@ app::ExitCode sample(const SampleSettings& s) {
   const Reader read = with_cell(run.settings.model.cell, [&]<class Cell>() {
     return reader(run.model<Cell>(run.settings.dtype));
   });
+  const Tokenizer tokenizer(run.settings.input.text);
   for (int64_t i = 0; i < s.n; ++i) {
     Rng rng(s.seed, static_cast<uint64_t>(i));  // sentence i is the same whatever --n
     std::vector<std::string> words;
     for (const int32_t id : sample_sentence(read, prompt, s.sampling, rng))
       words.push_back(run.vocabulary.token(id));
-    fmt::print("{}\n", app::join(words, " "));
+    fmt::print("{}\n", tokenizer.join(words));
   }
   return app::ExitCode::ok;
 }

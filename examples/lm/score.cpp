@@ -4,14 +4,11 @@
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/commands.h>
+#include <tapestry/examples/lm/records.h>
 #include <tapestry/examples/lm/run.h>
-#include <tapestry/examples/lm/text.h>
+#include <tapestry/examples/lm/tokenizer.h>
 
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <fstream>
-#include <iostream>
 #include <numbers>
 #include <optional>
 
@@ -20,13 +17,13 @@ namespace {
 
 using Losses = std::function<double(const EncodedCorpus&)>;  // the sum over its tokens, nats
 
-/// ln p of the line, its end included; nothing where it has no words, is not UTF-8, or holds the
-/// name of a begin or end token.
-std::optional<double> log_probability(const Run& run, const Losses& loss, std::string_view line) {
-  if (first_bad_byte(line) < line.size()) return {};
-  const std::string text = run.settings.input.lower ? lower(line) : std::string(line);
-  std::vector<std::string_view> words;
-  split_at_spaces(text, words);
+/// ln p of the text as one sentence, its end included; nothing where it has no words, is not UTF-8,
+/// or holds the name of a begin or end token.
+std::optional<double> log_probability(const Run& run, Tokenizer& tokenizer, const Losses& loss,
+                                      const Record& record) {
+  if (!record.good) return {};
+  const std::string text = tokenizer.prepare(record.text);
+  const std::vector<std::string_view> words = tokenizer.tokens(text);
   if (words.empty()) return {};
   for (const std::string_view word : words)
     for (const int32_t mark : {Vocabulary::begin, Vocabulary::end})
@@ -34,24 +31,6 @@ std::optional<double> log_probability(const Run& run, const Losses& loss, std::s
   Corpus sentence;
   sentence.add(words);
   return -loss(run.vocabulary.encode(sentence));
-}
-
-struct Tally {
-  int64_t lines = 0, without = 0;
-};
-
-void score_stream(const Run& run, const Losses& loss, double unit, std::istream& in, Tally& tally) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  std::string line;
-  for (bool first = true; std::getline(in, line); first = false, ++tally.lines) {
-    std::string_view text = line;
-    if (first && text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-    if (const auto ln_p = log_probability(run, loss, text))
-      fmt::print("{:.6f}\n", *ln_p / unit);
-    else
-      fmt::print("NA\n"), ++tally.without;
-    std::fflush(stdout);  // a program at the other end may wait for this line
-  }
 }
 
 }  // namespace
@@ -62,7 +41,8 @@ void add_options(CLI::App& command, ScoreSettings& s) {
   command.add_option("--unit", s.unit, "logarithm: to base 10, natural, to base 2")
       ->check(app::one_of({"log10", "ln", "bits"}));
   command.footer(
-      "Prints a line for each line read: the log-probability of the sentence and its end, or NA.\n"
+      "Prints a line for each line read (row, of CSV and TSV): the log-probability of the sentence "
+      "and its end, or NA.\n"
       "Example: lm score runs/lm-20240611-120000 < TEXT.txt");
 }
 
@@ -77,23 +57,20 @@ app::ExitCode score(const ScoreSettings& s) {
       return sum(model.token_losses(batch).value().cast(f64)).item();
     };
   });
-  Tally tally;
-  for (const std::string& file : s.files.empty() ? std::vector<std::string>{"-"} : s.files) {
-    if (file == "-") {
-      score_stream(run, loss, unit, std::cin, tally);
-      continue;
-    }
-    errno = 0;
-    std::ifstream in(file, std::ios::binary);
-    in.peek();  // a directory opens, but cannot be read
-    if (in.bad() || !in.is_open())
-      fail<FileError>(file, ": cannot read: ", std::strerror(errno ? errno : EIO));
-    in.clear();
-    score_stream(run, loss, unit, in, tally);
-  }
-  if (tally.without > 0)
-    app::warn("lm", fmt::format("{} of {} lines have no words or are not UTF-8 text: NA",
-                                tally.without, tally.lines));
+  Tokenizer tokenizer(run.settings.input.text);
+  int64_t texts = 0, without = 0;
+  const auto print = [&](const Record& record) {
+    const auto ln_p = log_probability(run, tokenizer, loss, record);
+    fmt::print("{}\n", ln_p ? fmt::format("{:.6f}", *ln_p / unit) : "NA");
+    std::fflush(stdout);  // a program at the other end may wait for this line
+    ++texts, without += !ln_p;
+    return true;
+  };
+  for (const std::string& file : s.files.empty() ? std::vector<std::string>{"-"} : s.files)
+    read_records(file, run.settings.input.text, print, BadRecord::mark);
+  if (without > 0)
+    app::warn("lm", fmt::format("{} of {} lines have no words or are not UTF-8 text: NA", without,
+                                texts));
   return app::ExitCode::ok;
 }
 

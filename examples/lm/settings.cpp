@@ -107,23 +107,18 @@ void add_options(CLI::App& command, TrainSettings& s) {
                   "share of the sentences held out, by hash; of --size, drawn besides, if built in")
       ->check(number(0, 0.5))
       ->group(input);
-  command.add_flag("--lower", s.input.lower, "lower-case the text")->group(input);
-  command
-      .add_flag("--split-sentences", s.input.split_sentences,
-                "drop headings (= ...), end sentences after a lone . ! or ?")
-      ->group(input);
-  command
-      .add_option("--max-sentences", s.input.max_sentences, "use the first N sentences (0: all)")
-      ->check(whole_number(0))
-      ->group(input);
+  add_text_options(command, s.input.text);
   command
       .add_option("--vocab-size", s.input.vocab_size,
                   "most frequent tokens kept, special ones included")
       ->check(whole_number(4, 10'000'000))
-      ->group(input);
+      ->group("Tokens");
   command.add_option("--min-count", s.input.min_count, "tokens rarer than this are unknown")
       ->check(whole_number(1))
-      ->group(input);
+      ->group("Tokens");
+  command
+      .add_option("--vocab", s.input.vocab, "a vocabulary instead of counting: what lm vocab wrote")
+      ->group("Tokens");
 
   add_model_options(command, s.model, s.bptt);
   command.add_option("--dropout", s.dropout, "probability of dropping a unit")
@@ -240,6 +235,8 @@ void resolve(TrainSettings& s) {
     refuse("--momentum belongs to --optimizer sgd", "leave it out");
   if (s.weight_decay > 0 && s.optimizer != "sgd" && s.optimizer != "adamw")
     refuse("--weight-decay belongs to --optimizer sgd and adamw", "choose one of these");
+  if (!in.vocab.empty() && !in.corpus.empty())
+    refuse("--vocab belongs to files, not to a built-in corpus", "leave it out");
   const ParallelSettings& p = s.parallel;
   if (p.simulate > 0 && p.workers > 1)
     refuse("--simulate and --workers exclude each other", "the simulated workers are the workers");

@@ -4,6 +4,7 @@
 
 #include <tapestry/examples/common/common_options.h>
 #include <tapestry/examples/lm/model.h>
+#include <tapestry/examples/lm/text_settings.h>
 #include <tapestry/optim/parameter_server.h>
 
 #include <cstdint>
@@ -17,10 +18,10 @@ struct InputSettings {
   std::vector<std::string> files = {}, valid = {};
   std::string corpus = "";  // a built-in one, where no file is named: agreement, zipf
   int64_t size = 20000;     // its training sentences
-  bool lower = false, split_sentences = false;
-  int64_t max_sentences = 0;  // 0: all
+  TextSettings text = {};
   double valid_split = 0.05;  // share of the sentences held out
   int64_t vocab_size = 8000, min_count = 1;
+  std::string vocab = "";  // a vocabulary instead, that lm vocab wrote
 };
 
 /// How several workers train; see optim/parameter_server.h.

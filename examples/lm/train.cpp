@@ -28,6 +28,7 @@ void banner(const TrainSettings& s, const Data& data, int64_t parameters) {
   if (data.entropy)
     fmt::print(stderr, "corpus {} (built in), entropy {:.4f} nats per token\n", s.input.corpus,
                *data.entropy);
+  for (const std::string& note : data.notes) fmt::print(stderr, "input  {}\n", note);
   part("data ", data.train, data.train_floor);
   if (data.valid.sentences() > 0) part("valid", data.valid, data.valid_floor);
   fmt::print(stderr, "vocab  {} tokens{}\n", data.vocabulary.size(),

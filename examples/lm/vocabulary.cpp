@@ -37,8 +37,7 @@ Vocabulary::Vocabulary(const SpecialTokens& names) : counts_(3) {
   for (const std::string& name : {names.unknown, names.begin, names.end}) {
     require<ValueError>(is_one_token(name), "special token '", name,
                         "': expected UTF-8 text without white space");
-    require<ValueError>(tokens_.find(name) < 0, "special token '", name,
-                        "' is named twice (--unk, --bos and --eos must differ)");
+    require<ValueError>(tokens_.find(name) < 0, "special token '", name, "' is named twice");
     tokens_.intern(name);
   }
 }
@@ -54,7 +53,7 @@ std::vector<int32_t> Vocabulary::translation(const Corpus& corpus) const {
     ids.push_back(id(corpus.types.token(type)));
     require<FormatError>(ids.back() != begin && ids.back() != end, "the text contains '",
                          corpus.types.token(type),
-                         "', the name of a begin or end token (choose other names: --bos, --eos)");
+                         "', which marks where a sentence begins or ends (remove or replace it)");
   }
   return ids;
 }
@@ -100,7 +99,8 @@ Vocabulary Vocabulary::load(const std::string& path, const SpecialTokens& names)
     };
     check(tab != std::string_view::npos, 0, "expected token<TAB>count, found no tab");
     const std::string_view token = line.substr(0, tab), digits = line.substr(tab + 1);
-    check(is_one_token(token), 0, "'", token, "' is not a token: it is empty or holds white space");
+    check(is_one_token(token) || token == " ", 0, "'", token,
+          "' is not a token: it is empty or holds white space");
     int64_t count = 0;
     const char* const digits_end = digits.data() + digits.size();
     const auto [stop, error] = std::from_chars(digits.data(), digits_end, count);
