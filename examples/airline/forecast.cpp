@@ -7,9 +7,7 @@
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/run_directory.h>
-#include <tapestry/examples/common/terminal.h>
 #include <tapestry/nn/checkpoint.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -132,19 +130,6 @@ app::Plot picture(const Split& split, std::span<const double> forecasts) {
           .x_axis = months ? app::Plot::Axis::month : app::Plot::Axis::number};
 }
 
-/// Leaves the picture in the run directory; shows it in characters where somebody looks, or where
-/// there is no other picture.
-void draw(const app::Plot& plot, const app::RunDirectory& directory, bool quiet) {
-  const app::PlotFiles files = app::write_plot(plot, directory / "plot");
-  if (!files.warning.empty()) app::warn("airline", files.warning);
-  const bool terminal = app::is_terminal(STDERR_FILENO), drawn = files.written.size() > 2;
-  if (quiet || (drawn && !terminal)) return;
-  constexpr int kRows = 16;
-  fmt::print(stderr, "\n{}\n",
-             app::text_chart(plot, app::terminal_columns(STDERR_FILENO) - 1, kRows,
-                             {app::use_utf8(STDERR_FILENO), app::use_color(STDERR_FILENO)}));
-}
-
 void banner(const ForecastSettings& s, const Split& split, int64_t parameters) {
   const Series& series = split.series;
   fmt::print(stderr, "data   {}, {}: {} {}s, {} to {}; {} to learn from, {} held out\n",
@@ -221,7 +206,7 @@ app::ExitCode forecast(const ForecastSettings& settings) {
   save(model.network(), directory / "model.safetensors");
   app::write_atomically(directory / "forecast.csv", csv_of(split, forecasts));
   app::write_atomically(directory / "metrics.json", json_of(rows).dump(2) + "\n");
-  draw(picture(split, forecasts), directory, s.common.quiet);
+  app::draw(picture(split, forecasts), directory / "plot", "airline", s.common.quiet);
 
   if (s.json) {
     fmt::print("{}\n", json_of(rows).dump(2));

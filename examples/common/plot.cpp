@@ -5,7 +5,9 @@
 #include <spawn.h>
 #include <sys/wait.h>
 #include <tapestry/examples/common/plot.h>
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/run_directory.h>
+#include <tapestry/examples/common/terminal.h>
 #include <tapestry/examples/common/text.h>
 #include <tapestry/tensor/error.h>
 #include <unistd.h>
@@ -257,6 +259,17 @@ PlotFiles write_plot(const Plot& plot, const fs::path& stem) {
   if (outcome.problem.empty())
     for (const char* ending : {".svg", ".png"}) files.written.push_back(file(ending));
   return files;
+}
+
+void draw(const Plot& plot, const fs::path& stem, const char* program, bool quiet) {
+  const PlotFiles files = write_plot(plot, stem);
+  if (!files.warning.empty()) warn(program, files.warning);
+  const bool terminal = is_terminal(STDERR_FILENO), picture = files.written.size() > 2;
+  if (quiet || (picture && !terminal)) return;
+  constexpr int kRows = 15;
+  fmt::print(stderr, "\n{}\n",
+             text_chart(plot, terminal_columns(STDERR_FILENO) - 1, kRows,
+                        {use_utf8(STDERR_FILENO), use_color(STDERR_FILENO)}));
 }
 
 }  // namespace tapestry::app

@@ -59,4 +59,8 @@ struct TextStyle {
 };
 std::string text_chart(const Plot& plot, int width, int height, TextStyle style = {});
 
+/// Leaves the picture at `stem`; shows it in characters on stderr where somebody looks, or where
+/// there is no other picture. `program` begins the warning when gnuplot fails.
+void draw(const Plot& plot, const std::filesystem::path& stem, const char* program, bool quiet);
+
 }  // namespace tapestry::app

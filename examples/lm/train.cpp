@@ -2,11 +2,9 @@
 
 #include <tapestry/examples/common/plot.h>
 #include <tapestry/examples/common/report.h>
-#include <tapestry/examples/common/terminal.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/trainer.h>
-#include <unistd.h>
 
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -84,19 +82,6 @@ app::Plot learning_curve(const TrainSettings& s, const Data& data, const TrainRe
   return plot;
 }
 
-/// Leaves the picture in the run directory; shows it in characters where somebody looks, or where
-/// there is no other picture.
-void draw(const app::Plot& plot, const app::RunDirectory& directory, bool quiet) {
-  const app::PlotFiles files = app::write_plot(plot, directory / "learning_curve");
-  if (!files.warning.empty()) app::warn("lm", files.warning);
-  const bool terminal = app::is_terminal(STDERR_FILENO), picture = files.written.size() > 2;
-  if (quiet || (picture && !terminal)) return;
-  constexpr int kRows = 14;
-  fmt::print(stderr, "\n{}\n",
-             app::text_chart(plot, app::terminal_columns(STDERR_FILENO) - 1, kRows,
-                             {app::use_utf8(STDERR_FILENO), app::use_color(STDERR_FILENO)}));
-}
-
 void print_results(const TrainSettings& s, const Data& data, const TrainResult& r) {
   fmt::print("train loss {:.4f}", r.train_loss);
   if (r.valid_loss)
@@ -141,7 +126,7 @@ app::ExitCode train(TrainSettings s) {
       fmt::print(stderr, "{}", text.str());
     }
   }
-  draw(learning_curve(s, data, result), directory, s.common.quiet);
+  app::draw(learning_curve(s, data, result), directory / "learning_curve", "lm", s.common.quiet);
   if (s.json) {
     fmt::print("{}", results);
     return app::ExitCode::ok;
