@@ -55,8 +55,8 @@ refuses 65 'binary.csv: binary data' binary.csv
 refuses 65 'the columns are "month", "passengers"' "$csv" --value-column sales
 refuses 65 'the columns are "month", "passengers"' "$csv" --time-column day
 refuses 65 'one.csv: 1 value, at least 3' one.csv
-refuses 65 'short.csv: 49 values, at least 60' short.csv
-refuses 65 'airline.csv: 144 values, at least 156' --test 120
+refuses 65 'short.csv: 49 values, at least 61' short.csv
+refuses 65 'airline.csv: 144 values, at least 157' --test 120
 refuses 65 'word.csv:16:9: "many"' word.csv
 refuses 65 'constant.csv: column "passengers" is constant' constant.csv
 refuses 65 'gap.csv:16:1: no row for 1 month: 1950-03' gap.csv
@@ -68,30 +68,58 @@ refuses 2 '--hiden (did you mean --hidden?)' --hiden 20
 refuses 2 '--hidden: must be a whole number' --hidden 0
 refuses 2 "'other.csv'" "$csv" other.csv
 refuses 73 'empty.csv/run: error: cannot create directory' -o empty.csv/run
-refuses 10 'not finite' -q --lr 1e9 --epochs 500
+refuses 10 'not finite' -q --lr 1e9 --epochs 300 --runs 1 --hidden 4 --test 100
 
-works -q -o run
+refuses 2 '--test: "May" is neither a number of values nor a time' --test May
+refuses 2 '--runs: stands before the command fit' --runs 3 fit
+refuses 66 'nowhere: no run of airline fit' forecast nowhere
+refuses 65 'at least 72' backtest short.csv
+
+# Networks that are hardly trained are enough to see the program work.
+quick='-q --runs 2 --epochs 1'
+works $quick -o run
 grep -q '^LSTM ' out || fail 'no line of the LSTM on standard output'
 [ ! -s err ] || fail 'not quiet'
-for file in config.json model.safetensors forecast.csv metrics.json plot.csv plot.gp; do
+for file in config.json series.csv model.safetensors forecast.csv metrics.json plot.csv plot.gp \
+  residuals.gp loss.gp; do
   [ -s run/$file ] || fail "run/$file is missing"
 done
 [ "$(wc -l <run/forecast.csv)" -eq 145 ] || fail 'forecast.csv has not a row for each month'
 [ "$(grep -c ',test,' run/forecast.csv)" -eq 24 ] || fail 'forecast.csv has not 24 held-out months'
-refuses 73 'already holds a run' -q -o run
+refuses 73 'already holds a run' $quick -o run
 cp run/metrics.json first.json
-works -q -o run --overwrite
+works $quick -o run --overwrite
 cmp -s first.json run/metrics.json || fail 'the same command gave other numbers'
-works -q -o run --overwrite --json
+works $quick -o run --overwrite --json
 cmp -s out run/metrics.json || fail '--json is not what metrics.json holds'
-works -q -o run --overwrite --json - <"$csv"
+works $quick -o run --overwrite --json - <"$csv"
 cmp -s first.json out || fail 'standard input gave other numbers than the same series built in'
-works -q -o run --overwrite --no-log zero.csv
-works -q -o run --overwrite --missing interpolate gap.csv
+
+# fit, then forecast, is what the program does without a command.
+works fit $quick -o two
+works forecast two -q --json
+cmp -s first.json out || fail 'fit and forecast gave other numbers than both at once'
+works forecast two -q --csv --horizon 30
+[ "$(head -n 1 out)" = time,split,actual,forecast,lo80,hi80,lo95,hi95 ] || fail 'another CSV header'
+grep -q '^1961-06,future,,' out || fail 'no forecast of the future'
+works info two
+grep -q 'held out  *24 from 1959-01 on' out || fail 'info does not say what is held out'
+works plot two
+works fit $quick -o direct --strategy direct --horizon 12 --test 1960-01 --month-features
+works forecast direct -q
+refuses 2 'forecasts 12 values at once and no more' forecast direct -q --horizon 13
+works $quick -o future --test 0
+grep -q '^1961-12' out || fail 'nothing of the future with nothing held out'
+works backtest $quick -o back --origins 3 --horizon 6
+[ "$(wc -l <back/backtest.csv)" -eq 19 ] || fail 'backtest.csv has not a row per origin and distance'
+grep -q 'intervals cover' out || fail 'no coverage of the intervals'
+
+works $quick -o run --overwrite --no-log zero.csv
+works $quick -o run --overwrite --missing interpolate gap.csv
 
 # Without gnuplot there is a chart in characters instead.
 mkdir bin
-PATH=$here/bin "$program" -o bare >out 2>err || fail 'no run without gnuplot'
+PATH=$here/bin "$program" --runs 1 --epochs 1 -o bare >out 2>err || fail 'no run without gnuplot'
 grep -q 'forecast made here' err || fail 'no chart without gnuplot'
 [ ! -e bare/plot.svg ] || fail 'a picture without gnuplot'
 

@@ -1,13 +1,58 @@
 #pragma once
-// The commands of airline, a file each. They throw what examples/common/report.h turns into
-// messages.
+// The commands of airline, a file each: what they take, and what they do. They throw what
+// examples/common/report.h turns into messages. Results go to stdout, everything else to stderr.
 
-#include <tapestry/examples/airline/settings.h>
+#include <tapestry/examples/airline/run.h>
 #include <tapestry/examples/common/exit_code.h>
 
 namespace tapestry::airline {
 
-/// Fits on all but the last values of a series, forecasts these, and leaves a run directory.
+/// Does what the words of a command line say, the name of the program first; without a command,
+/// fit and forecast.
+app::ExitCode command_line(const std::vector<const char*>& words);
+
+/// Trains on all but the last values of a series and leaves a run directory.
+void add_options(CLI::App& command, FitSettings& settings);
+app::ExitCode fit(const FitSettings& settings);
+/// The same for a caller that goes on with the run, which lies in settings.output.
+Run fit_run(FitSettings& settings);
+
+/// Forecasts from the end of a run's training part, and says how far it was off.
+struct ForecastSettings {
+  std::string run;
+  size_t horizon = 0;  // 0: the run's own
+  bool json = false, csv = false, quiet = false;
+};
+void add_options(CLI::App& command, ForecastSettings& settings);
 app::ExitCode forecast(const ForecastSettings& settings);
+app::ExitCode forecast(const Run& run, const ForecastSettings& settings);
+
+/// Fits at many origins in turn and forecasts from each: how well forecasts are to be trusted.
+struct BacktestSettings {
+  InputSettings input;
+  TrainingSettings training;
+  size_t origins = 24, horizon = 12;
+  size_t until = 0;  // uses only so many values; 0: all
+
+  std::string output;
+  bool overwrite = false, json = false;
+  app::CommonOptions common;
+};
+void add_options(CLI::App& command, BacktestSettings& settings);
+app::ExitCode backtest(const BacktestSettings& settings);
+
+/// Draws a run's pictures once more.
+struct PlotSettings {
+  std::string run;
+};
+void add_options(CLI::App& command, PlotSettings& settings);
+app::ExitCode plot(const PlotSettings& settings);
+
+/// Prints what a run is.
+struct InfoSettings {
+  std::string run;
+};
+void add_options(CLI::App& command, InfoSettings& settings);
+app::ExitCode info(const InfoSettings& settings);
 
 }  // namespace tapestry::airline

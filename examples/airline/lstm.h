@@ -1,8 +1,7 @@
 #pragma once
-// The network as a Forecaster: trained once on the training part, then forecasting recursively,
-// which means that its own forecasts take the place of values that are not known yet.
-//
-// The defaults were chosen by a back-test within the first 115 months of the built-in series.
+// The network as a Forecaster, trained once on the training part. Recursive: one value is predicted
+// at a time, and takes its place among those the next one is predicted from. Direct: the network
+// predicts all values of the horizon at once.
 
 #include <cstdint>
 #include <functional>
@@ -14,11 +13,15 @@
 namespace tapestry::airline {
 
 struct LstmSettings {
-  bool log = true;
-  int64_t lookback = 12, hidden = 50, epochs = 20;
-  int64_t batch = 16;
+  PreprocessingSettings preprocessing;
+  bool month_features = false;  // sine and cosine of the place in the season
+  int64_t lookback = 12, hidden = 50, layers = 1;
+  int64_t direct = 0;  // values predicted at once; 0: one, and recursively the rest
+  int64_t epochs = 10, batch = 16;
   double lr = 0.003;  // at the start; falls to 0 along half a cosine
   uint64_t seed = 1;  // of initialisation and order
+
+  size_t outputs() const { return direct > 0 ? static_cast<size_t>(direct) : 1; }
 };
 
 class LstmForecaster : public Forecaster {
@@ -29,23 +32,35 @@ class LstmForecaster : public Forecaster {
   /// Needs minimum() values; throws ValueError. Throws NonFiniteError when the training diverges.
   LstmForecaster(std::span<const double> train, size_t season, const LstmSettings& settings,
                  const OnEpoch& on_epoch = {});
-  /// A season to grow from, a window, and another season to learn from.
+  /// With a network that was trained before.
+  LstmForecaster(std::span<const double> train, size_t season, const LstmSettings& settings,
+                 Network network);
+  /// What preprocessing takes, a window, what follows it, and a season to learn from.
   static size_t minimum(size_t season, const LstmSettings& settings);
+  /// As at the start of training.
+  static Network initial_network(size_t season, const LstmSettings& settings);
 
-  /// Throws NonFiniteError when the forecasts grow beyond all bounds.
+  /// Throws NonFiniteError when the forecasts grow beyond all bounds, ValueError for a horizon
+  /// longer than a direct network has outputs.
   std::vector<double> forecast(size_t horizon) const override;
-  void update(double actual) override;
+  void update(double actual) override { seen_.push(actual); }
 
   const Network& network() const { return network_; }
-  const SeasonalGrowth& preprocessing() const { return growth_; }
+  const Preprocessing& preprocessing() const { return seen_; }
+  /// Mean training loss of each epoch; empty unless trained here.
+  std::span<const double> losses() const { return losses_; }
 
  private:
-  void train(const LstmSettings& settings, const OnEpoch& on_epoch);
+  Tensor windows(const Preprocessing& seen, std::span<const int32_t> starts) const;
+  Tensor targets(std::span<const int32_t> starts) const;
+  void train(const OnEpoch& on_epoch);
+  void fit_values();
 
-  size_t lookback_;
-  SeasonalGrowth growth_;
-  std::vector<double> values_, z_;  // everything seen; z_ without the first season
+  LstmSettings settings_;
+  size_t season_;
+  Preprocessing seen_;
   Network network_;
+  std::vector<double> losses_;
 };
 
 }  // namespace tapestry::airline

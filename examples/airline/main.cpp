@@ -1,22 +1,10 @@
-// airline: forecasts of a series by an LSTM, beside the simple forecasts it has to beat.
+// airline: forecasts of a series by LSTMs, beside the classical forecasts they have to beat.
 
 #include <tapestry/examples/airline/commands.h>
-#include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/report.h>
-#include <tapestry/examples/common/version.h>
-#include <tapestry/tensor/blas.h>
 
 int main(int argc, char** argv) {
-  using namespace tapestry;
-  restart_with_better_blas(argv);
-  return app::run_main("airline", [&] {
-    airline::ForecastSettings settings;
-    const auto app = app::make_app("airline",
-                                   "Forecasts the last values of a series with an LSTM that was "
-                                   "trained on those before.",
-                                   app::version("airline"));
-    airline::add_options(*app, settings);
-    if (!app::parse(*app, argc, argv)) return app::ExitCode::ok;
-    return airline::forecast(settings);
+  return tapestry::app::run_main("airline", [&] {
+    return tapestry::airline::command_line({argv, argv + argc});
   });
 }

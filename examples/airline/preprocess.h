@@ -1,37 +1,60 @@
 #pragma once
-// What the network sees of a series: its growth over a season, z(t) = (f(y(t)) - f(y(t-m)) - mean)
-// / deviation, with f the logarithm or nothing, so that trend and season are gone and the numbers
-// are of order 1. Mean and deviation are those of the training part; nothing else is ever fitted.
+// What the network sees of a series: numbers z of order 1 without trend and season. In this order:
+//   log                   x = log y
+//   difference            x(t) - x(t-1), `difference` times over
+//   seasonal difference   x(t) - S(t), S(t) being the mean of the values one, two, ... seasons ago
+//                         with weights 1, a, a^2, ...; a = 0 is the plain seasonal difference, a =
+//                         1 the mean of all years (exponential smoothing within each month)
+//   scale                 (x - shift) / scale, which give the training part mean 0 and deviation 1,
+//                         or the range 0 to 1
+// Shift and scale are fitted on the training part, nothing else is fitted at all; every step looks
+// back only. value() is the exact inverse.
 
 #include <span>
 #include <vector>
 
 namespace tapestry::airline {
 
-class SeasonalGrowth {
+enum class Scale { none, standard, minmax };
+
+struct PreprocessingSettings {
+  bool log = true;
+  size_t difference = 1;
+  bool seasonal_difference = true;
+  double season_memory = 0.9;  // a
+  Scale scale = Scale::standard;
+};
+
+class Preprocessing {
  public:
-  /// `season` is m, at least 1 (then growth is from one value to the next). Throws ValueError
-  /// unless there are m + 2 values, or when one that is not positive should have a logarithm.
-  SeasonalGrowth(std::span<const double> train, size_t season, bool log);
+  /// Has seen the training part; a season of 1 has no seasonal difference. Throws ValueError when
+  /// fewer than two z are left, or when one that is not positive should have a logarithm.
+  Preprocessing(std::span<const double> train, size_t season, const PreprocessingSettings& s);
 
-  /// z of the value `now`, m after `before`.
-  double growth(double before, double now) const;
-  /// z of all values but the first m.
-  std::vector<double> growth(std::span<const double> values) const;
-  /// The inverse: the value m after `before` when it has grown by z.
-  double value(double before, double z) const;
+  /// Shows the next value.
+  void push(double value);
+  /// One for each value seen but the first lost() ones.
+  std::span<const double> z() const { return z_; }
+  size_t lost() const { return lost(season_, settings_); }
+  static size_t lost(size_t season, const PreprocessingSettings& s);
 
-  size_t season() const { return season_; }
-  bool log() const { return log_; }
-  double mean() const { return mean_; }
-  double deviation() const { return deviation_; }
+  /// The value that follows all values seen if its z is this.
+  double value(double z) const { return value(z, size()); }
+  /// The same for the value number `at` (from 0), which may have been seen: at >= lost().
+  double value(double z, size_t at) const;
+
+  size_t size() const { return levels_.front().size(); }
+  double shift() const { return shift_; }
+  double scale() const { return scale_; }
 
  private:
-  double transform(double value) const;
+  double expected(size_t at) const;
 
+  PreprocessingSettings settings_;
   size_t season_;
-  bool log_;
-  double mean_ = 0, deviation_ = 1;
+  double shift_ = 0, scale_ = 1;
+  std::vector<std::vector<double>> levels_;  // [k][t]: x(t) after k differences; NaN where none is
+  std::vector<double> z_;
 };
 
 }  // namespace tapestry::airline

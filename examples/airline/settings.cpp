@@ -1,19 +1,25 @@
+#include <fmt/format.h>
 #include <tapestry/examples/airline/settings.h>
 #include <tapestry/examples/common/options.h>
 
+#include <algorithm>
+
+#include <tapestry/examples/airline/columns.h>
+#include <tapestry/examples/common/exit_code.h>
+
 namespace tapestry::airline {
 
-void add_options(CLI::App& command, ForecastSettings& s) {
-  using app::number, app::whole_number;
+using app::number, app::whole_number;
+
+void add_input_options(CLI::App& command, InputSettings& s) {
+  const std::string group = "Input";
   command.add_option("FILE", s.file,
                      "CSV file with a header (- for standard input; default: the built-in series)");
-
-  const std::string input = "Input";
-  command.add_option("--time-column", s.input.time_column, "default: the first with dates")
-      ->group(input);
-  command.add_option("--value-column", s.input.value_column, "default: the first with numbers")
-      ->group(input);
-  app::add_choice<std::optional<Frequency>>(command, "--freq", s.input.frequency,
+  command.add_option("--time-column", s.read.time_column, "default: the first with dates")
+      ->group(group);
+  command.add_option("--value-column", s.read.value_column, "default: the first with numbers")
+      ->group(group);
+  app::add_choice<std::optional<Frequency>>(command, "--freq", s.read.frequency,
                                             {{"auto", std::nullopt},
                                              {"H", Frequency::hourly},
                                              {"D", Frequency::daily},
@@ -22,24 +28,59 @@ void add_options(CLI::App& command, ForecastSettings& s) {
                                              {"Q", Frequency::quarterly},
                                              {"none", Frequency::none}},
                                             "how often there is a value")
-      ->group(input);
+      ->group(group);
   app::add_choice<Missing>(
-      command, "--missing", s.input.missing,
+      command, "--missing", s.read.missing,
       {{"error", Missing::error}, {"interpolate", Missing::interpolate}, {"drop", Missing::drop}},
       "what to do about missing values")
-      ->group(input);
-  command.add_option("--test", s.test, "values held out at the end")
-      ->check(whole_number(1, 1'000'000))
-      ->group(input);
+      ->group(group);
+}
 
+namespace {
+
+void add_preprocessing_options(CLI::App& command, LstmSettings& lstm) {
+  PreprocessingSettings& s = lstm.preprocessing;
+  const std::string group = "Preprocessing";
+  command.add_flag("--log,!--no-log", s.log, "forecast logarithms: relative growth (default)")
+      ->group(group);
+  command.add_option("--difference", s.difference, "how often to take differences")
+      ->check(whole_number(0, 2))
+      ->group(group);
+  command
+      .add_flag("--seasonal-difference,!--no-seasonal-difference", s.seasonal_difference,
+                "take off what the same period was in past seasons (default)")
+      ->group(group);
+  command
+      .add_option("--season-memory", s.season_memory,
+                  "weight of each season relative to the one after it; 0: only the last one counts")
+      ->check(number(0, 1))
+      ->group(group);
+  app::add_choice<Scale>(
+      command, "--scale", s.scale,
+      {{"standard", Scale::standard}, {"minmax", Scale::minmax}, {"none", Scale::none}},
+      "mean 0 and deviation 1, or 0 to 1, of the training part")
+      ->group(group);
+  command
+      .add_flag("--month-features", lstm.month_features, "tell the network the time of the year")
+      ->group(group);
+}
+
+}  // namespace
+
+void add_training_options(CLI::App& command, TrainingSettings& s) {
+  add_preprocessing_options(command, s.lstm);
   const std::string model = "Model";
-  command.add_flag("--log,!--no-log", s.lstm.log, "forecast logarithms: relative growth (default)")
-      ->group(model);
   command.add_option("--lookback", s.lstm.lookback, "values the network sees at once")
       ->check(whole_number(1, 10'000))
       ->group(model);
-  command.add_option("--hidden", s.lstm.hidden, "units of the LSTM")
+  command.add_option("--hidden", s.lstm.hidden, "units of a layer")
       ->check(whole_number(1, 4096))
+      ->group(model);
+  command.add_option("--layers", s.lstm.layers, "layers of the LSTM")
+      ->check(whole_number(1, 16))
+      ->group(model);
+  app::add_choice<bool>(command, "--strategy", s.direct, {{"recursive", false}, {"direct", true}},
+                        "forecast one value after the other, or all at once")
       ->group(model);
 
   const std::string training = "Training";
@@ -49,19 +90,49 @@ void add_options(CLI::App& command, ForecastSettings& s) {
   command.add_option("--lr", s.lstm.lr, "learning rate at the start, of Adam")
       ->check(number(0, 1e9, app::Ends::open_low))
       ->group(training);
-  command.add_option("--seed", s.lstm.seed, "of initialisation and order")
+  command.add_option("--seed", s.lstm.seed, "of the first run; the next runs take the next ones")
       ->check(whole_number(0))
       ->group(training);
+  command.add_option("--runs", s.runs, "networks trained; the forecast is their median")
+      ->check(whole_number(1, 10'000))
+      ->group(training);
+  command.add_option("--workers", s.workers, "threads that train them (0: one per processor)")
+      ->check(whole_number(0, 1024))
+      ->group(training);
+}
 
-  const std::string output = "Output";
-  command.add_option("-o,--output", s.output, "run directory (default: a new one below runs/)")
-      ->group(output);
-  command.add_flag("--overwrite", s.overwrite, "replace the run in the output directory")
-      ->group(output);
-  command.add_flag("--json", s.json, "print the measures of error as one JSON object")
-      ->group(output);
-  app::add_common_options(command, s.common);
-  command.footer("Example: airline sales.csv --value-column units --test 12");
+void add_output_options(CLI::App& command, std::string& output, bool& overwrite) {
+  const std::string group = "Output";
+  command.add_option("-o,--output", output, "run directory (default: a new one below runs/)")
+      ->group(group);
+  command.add_flag("--overwrite", overwrite, "replace the run in the output directory")
+      ->group(group);
+}
+
+size_t held_out(const std::string& test, const Series& series) {
+  const auto label = std::find(series.time.begin(), series.time.end(), test);
+  if (label != series.time.end()) return static_cast<size_t>(series.time.end() - label);
+  const auto number = parse_number<uint64_t>(test);
+  if (number) return *number;
+  throw app::UserError(app::ExitCode::usage,
+                       fmt::format("--test: \"{}\" is neither a number of values nor a time of the "
+                                   "series, {} to {}",
+                                   test, series.time.front(), series.time.back()));
+}
+
+Series read_input(const InputSettings& s) {
+  return s.file.empty() ? airline_passengers() : read_series(s.file, s.read);
+}
+
+void require_enough(const Series& series, const LstmSettings& lstm, size_t test) {
+  const size_t season = season_of(series), lost = Preprocessing::lost(season, lstm.preprocessing);
+  std::string reason = fmt::format(
+      "{} to take differences, {} to look back, {} to learn from", lost, lstm.lookback,
+      LstmForecaster::minimum(season, lstm) - lost - static_cast<size_t>(lstm.lookback));
+  if (test > 0) reason += fmt::format(", {} held out", test);
+  require_length(series, LstmForecaster::minimum(season, lstm) + test,
+                 reason + ": see --test and --lookback");
+  if (lstm.preprocessing.log) require_positive(series);
 }
 
 }  // namespace tapestry::airline

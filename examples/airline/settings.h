@@ -1,5 +1,5 @@
 #pragma once
-// What airline takes from its command line, and the defaults.
+// What the commands of airline take from the command line, and the defaults.
 
 #include <tapestry/examples/airline/lstm.h>
 #include <tapestry/examples/airline/series.h>
@@ -9,18 +9,41 @@
 
 namespace tapestry::airline {
 
-struct ForecastSettings {
+struct InputSettings {
   std::string file;  // empty: the built-in series
-  ReadOptions input;
+  ReadOptions read;
+};
+
+struct TrainingSettings {
   LstmSettings lstm;
-  size_t test = 24;  // values held out at the end
+  bool direct = false;  // --strategy direct; lstm.direct then becomes the horizon
+  size_t runs = 5;      // seeds
+  int64_t workers = 0;  // threads; 0: one per processor
+};
+
+struct FitSettings {
+  InputSettings input;
+  TrainingSettings training;
+  std::string test = "24";  // how many values are held out at the end, or the first of them
+  size_t horizon = 0;       // values forecast; 0: those held out, or else a season
 
   std::string output;
-  bool overwrite = false, json = false;
+  bool overwrite = false;
   app::CommonOptions common;
 };
 
-/// Registers the options, whose defaults are those of `settings`.
-void add_options(CLI::App& command, ForecastSettings& settings);
+/// Register options, whose defaults are those of the settings.
+void add_input_options(CLI::App& command, InputSettings& settings);
+void add_training_options(CLI::App& command, TrainingSettings& settings);
+void add_output_options(CLI::App& command, std::string& output, bool& overwrite);
+
+/// Throws UserError for a label that the series does not have.
+size_t held_out(const std::string& test, const Series& series);
+/// The series, long enough for `test` values held out and one network; throws FormatError.
+Series read_input(const InputSettings& settings);
+void require_enough(const Series& series, const LstmSettings& lstm, size_t test);
+
+/// The season of a series as the methods take it.
+inline size_t season_of(const Series& series) { return season_length(series.frequency); }
 
 }  // namespace tapestry::airline

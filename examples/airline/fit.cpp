@@ -1,0 +1,119 @@
+// airline fit: trains networks from several seeds on all but the last values of a series, and
+// calibrates their intervals.
+
+#include <fmt/format.h>
+#include <tapestry/examples/airline/commands.h>
+#include <tapestry/examples/airline/report.h>
+#include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/progress.h>
+#include <tapestry/examples/common/report.h>
+#include <tapestry/examples/common/run_directory.h>
+
+#include <atomic>
+#include <ctime>
+
+namespace tapestry::airline {
+namespace {
+
+/// Trains in sight of the user.
+Ensemble train(const FitSettings& s, const Series& series, size_t train_size, const char* what) {
+  const auto runs = static_cast<double>(s.training.runs);
+  const double total = runs * static_cast<double>(s.training.lstm.epochs);
+  app::Progress progress(total, s.common.progress_settings("epochs"));
+  app::Status status{what, {}, "", {}};
+  std::atomic<int64_t> done = 0;
+  Ensemble out(std::span(series.values).first(train_size), season_of(series), s.training.lstm,
+               s.training.runs, s.training.workers, [&](size_t, int64_t, double loss) {
+                 progress.update(static_cast<double>(++done), [&] {
+                   return app::Status{what, {}, "", {fmt::format("loss {:.4f}", loss)}};
+                 });
+               });
+  progress.finish(total, status);
+  return out;
+}
+
+/// From networks of the same settings that have not seen the last values of the training part.
+Intervals calibrate_run(const FitSettings& s, const Series& series, size_t train_size) {
+  const LstmSettings& lstm = s.training.lstm;
+  const size_t size = calibration_size(season_of(series));
+  const size_t least = LstmForecaster::minimum(season_of(series), lstm) + size;
+  if (train_size < least) {
+    if (!s.common.quiet)
+      fmt::print(stderr, "note   no intervals: they take {} values to learn from, here are {}\n",
+                 least, train_size);
+    return {lstm.preprocessing.log, {}};
+  }
+  Ensemble fit = train(s, series, train_size - size, "intervals");
+  const auto calibration = std::span<const double>(series.values).subspan(train_size - size, size);
+  return calibrate(fit, calibration, s.horizon, lstm.preprocessing.log);
+}
+
+void banner(const FitSettings& s, const Series& series, size_t test) {
+  const LstmSettings& lstm = s.training.lstm;
+  fmt::print(stderr, "data   {}, {}: {} {}s, {} to {}; {} to learn from, {} held out\n",
+             series.file, series.name, series.size(), period_name(series.frequency),
+             series.time.front(), series.time.back(), series.size() - test, test);
+  for (const std::string& note : series.notes) fmt::print(stderr, "note   {}\n", note);
+  fmt::print(stderr, "model  lstm {} x {}, {} values at once, {} parameters, double; {}\n",
+             lstm.layers, lstm.hidden, lstm.lookback,
+             count(LstmForecaster::initial_network(season_of(series), lstm)),
+             s.training.direct ? "direct" : "recursive");
+  fmt::print(stderr, "train  adam lr {:g}, {} windows per update, {} epochs, seeds {} to {}\n",
+             lstm.lr, lstm.batch, lstm.epochs, lstm.seed, lstm.seed + s.training.runs - 1);
+}
+
+}  // namespace
+
+void add_options(CLI::App& command, FitSettings& s) {
+  using app::whole_number;
+  add_input_options(command, s.input);
+  command.add_option("--test", s.test, "how many values to hold out at the end, or the first time")
+      ->group("Input")
+      ->capture_default_str();
+  add_training_options(command, s.training);
+  command
+      .add_option("--horizon", s.horizon,
+                  "values to forecast (0: those held out, or else a season)")
+      ->check(whole_number(0, 100'000))
+      ->group("Model");
+  add_output_options(command, s.output, s.overwrite);
+  app::add_common_options(command, s.common);
+}
+
+Run fit_run(FitSettings& s) {
+  Series series = read_input(s.input);
+  const size_t test = held_out(s.test, series), season = season_of(series);
+  if (s.horizon == 0) s.horizon = test > 0 ? test : season > 1 ? season : 12;
+  if (s.training.direct) s.training.lstm.direct = static_cast<int64_t>(s.horizon);
+  require_enough(series, s.training.lstm, test);
+  if (s.output.empty()) s.output = app::create_default_run("airline", std::time(nullptr)).string();
+  const app::RunDirectory directory(
+      s.output, run_files(), s.overwrite ? app::IfRunExists::overwrite : app::IfRunExists::refuse);
+  if (!s.common.quiet) banner(s, series, test);
+  if (!s.common.quiet) fmt::print(stderr, "run    {}\n", s.output);
+
+  const size_t train_size = series.size() - test;
+  Ensemble ensemble = train(s, series, train_size, "training");
+  std::vector<std::vector<double>> losses;
+  for (const LstmForecaster& m : ensemble.members())
+    losses.emplace_back(m.losses().begin(), m.losses().end());
+  Intervals intervals = calibrate_run(s, series, train_size);
+  Run run{s,
+          std::move(series),
+          train_size,
+          std::move(ensemble),
+          std::move(intervals),
+          std::move(losses)};
+  save(run, directory.path());
+  return run;
+}
+
+app::ExitCode fit(const FitSettings& settings) {
+  FitSettings s = settings;
+  const Run run = fit_run(s);
+  print_table("training part, one step ahead", evaluate(run.ensemble, run.split()).train);
+  fmt::print("\nrun {}\n", s.output);
+  return app::ExitCode::ok;
+}
+
+}  // namespace tapestry::airline

@@ -1,0 +1,151 @@
+#include <fmt/format.h>
+#include <tapestry/examples/airline/pictures.h>
+#include <tapestry/examples/common/report.h>
+#include <tapestry/examples/common/terminal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <tapestry/tensor/error.h>
+
+namespace tapestry::airline {
+namespace {
+
+using Style = app::Series::Style;
+
+class Curves {
+ public:
+  Curves(const Run& run, const Timeline& line) : run_(run), line_(line) {}
+
+  /// values[t] at the times first .. last - 1 where it is finite.
+  app::Series curve(const std::string& name, const std::vector<double>& values, size_t first,
+                    size_t last, Style style = Style::line) const {
+    app::Series out{name, {}, {}, {}, style};
+    for (size_t t = first; t < last; ++t) {
+      if (std::isnan(values[t])) continue;
+      out.x.push_back(x_of(run_.series, line_.time, t));
+      out.y.push_back(values[t]);
+    }
+    return out;
+  }
+
+  app::Series band(size_t level) const {
+    const std::vector<double>&low = line_.low[level], &high = line_.high[level];
+    app::Series out =
+        curve(fmt::format("{} %", Intervals::levels[level]), low, 0, low.size(), Style::band);
+    for (const double y : high)
+      if (!std::isnan(y)) out.y_high.push_back(y);
+    return out;
+  }
+
+ private:
+  const Run& run_;
+  const Timeline& line_;
+};
+
+/// From the last training value on, so that the line joins the actual one.
+std::vector<double> joined(const Timeline& line, std::span<const double> forecast) {
+  std::vector<double> out(line.size(), std::nan(""));
+  out[line.train_size - 1] = line.actual[line.train_size - 1];
+  for (size_t h = 0; h < forecast.size(); ++h) out[line.train_size + h] = forecast[h];
+  return out;
+}
+
+}  // namespace
+
+double x_of(const Series& series, const std::vector<std::string>& time, size_t t) {
+  return axis_of(series) == app::Plot::Axis::month ? app::month_number(time[t])
+                                                   : static_cast<double>(t + 1);
+}
+
+app::Plot::Axis axis_of(const Series& series) {
+  return series.frequency == Frequency::monthly ? app::Plot::Axis::month : app::Plot::Axis::number;
+}
+
+app::Plot forecast_picture(const Run& run, const Timeline& line) {
+  const Curves curves(run, line);
+  const size_t split = run.train_size, horizon = line.size() - split;
+  app::Plot plot{.title = fmt::format("{}: {} {}s as forecast at {}", run.series.name, horizon,
+                                      period_name(run.series.frequency), line.time[split - 1]),
+                 .x_label = period_name(run.series.frequency),
+                 .y_label = run.series.name,
+                 .series = {},
+                 .markers = {{x_of(run.series, line.time, split - 1), "forecast made here"}},
+                 .x_axis = axis_of(run.series)};
+  plot.series.push_back(curves.curve("actual", line.actual, 0, line.size()));
+  if (run.intervals.known())
+    for (const size_t level : {1, 0}) plot.series.push_back(curves.band(level));
+  const std::span<const double> forecast(line.forecast);
+  plot.series.push_back(
+      curves.curve("LSTM", joined(line, forecast.subspan(split)), split - 1, line.size()));
+  plot.series.push_back(curves.curve("fitted", line.forecast, 0, split));
+  for (const Baseline& b : baselines()) try {
+      const std::string name = b.name;
+      if (name != "arima" && name != "holt_winters" && name != "seasonal_naive") continue;
+      const auto path = b.fit(run.split().train(), season_of(run.series))->forecast(horizon);
+      plot.series.push_back(curves.curve(name == "arima"          ? "ARIMA"
+                                         : name == "holt_winters" ? "Holt-Winters"
+                                                                  : "seasonal naive",
+                                         joined(line, path), split - 1, line.size()));
+    } catch (const ValueError&) {  // the tables say why
+    }
+  return plot;
+}
+
+app::Plot residual_picture(const Run& run, const Timeline& line) {
+  std::vector<double> residual(line.size());
+  for (size_t t = 0; t < line.size(); ++t) residual[t] = line.actual[t] - line.forecast[t];
+  const Curves curves(run, line);
+  app::Plot plot{
+      .title = run.series.name + ": actual - LSTM",
+      .x_label = period_name(run.series.frequency),
+      .y_label = "residual",
+      .series = {curves.curve("one step ahead, training part", residual, 0, run.train_size)},
+      .markers = {{x_of(run.series, line.time, run.train_size - 1), "forecast made here"}},
+      .x_axis = axis_of(run.series)};
+  if (run.train_size < run.series.size())
+    plot.series.push_back(
+        curves.curve("held out, all forecast at once", residual, run.train_size, line.size()));
+  return plot;
+}
+
+app::Plot loss_picture(const Run& run) {
+  app::Plot plot{
+      .title = "training loss", .x_label = "epoch", .y_label = "Huber loss", .series = {}};
+  constexpr size_t most = 7;  // as many as there are colours
+  for (size_t i = 0; i < std::min(run.losses.size(), most); ++i) {
+    app::Series curve{fmt::format("seed {}", run.settings.training.lstm.seed + i), {}, {}};
+    for (size_t e = 0; e < run.losses[i].size(); ++e) {
+      curve.x.push_back(static_cast<double>(e + 1));
+      curve.y.push_back(run.losses[i][e]);
+    }
+    plot.series.push_back(std::move(curve));
+  }
+  return plot;
+}
+
+void write_picture(const app::Plot& plot, const std::filesystem::path& directory,
+                   const std::string& name) {
+  const app::PlotFiles files = app::write_plot(plot, directory / name);
+  if (!files.warning.empty()) app::warn("airline", files.warning);
+}
+
+void show(const app::Plot& plot, const std::filesystem::path& picture) {
+  if (std::filesystem::exists(picture) && !app::is_terminal(STDERR_FILENO)) return;
+  constexpr int kRows = 16;
+  fmt::print(stderr, "\n{}\n",
+             app::text_chart(plot, app::terminal_columns(STDERR_FILENO) - 1, kRows,
+                             {app::use_utf8(STDERR_FILENO), app::use_color(STDERR_FILENO)}));
+}
+
+void draw(const Run& run, const Timeline& line, const std::filesystem::path& directory,
+          bool quiet) {
+  const app::Plot forecast = forecast_picture(run, line);
+  write_picture(forecast, directory, "plot");
+  write_picture(residual_picture(run, line), directory, "residuals");
+  write_picture(loss_picture(run), directory, "loss");
+  if (!quiet) show(forecast, directory / "plot.svg");
+}
+
+}  // namespace tapestry::airline
