@@ -150,9 +150,7 @@ app::ExitCode backtest(const BacktestSettings& settings) {
   const std::string json = json_text(evaluation, r.intervals.back(), covered);
   app::write_atomically(directory / "backtest.csv", csv_of(r, series));
   app::write_atomically(directory / "metrics.json", json);
-  const app::Plot picture = fans(r, series);
-  write_picture(picture, directory.path(), "fans");
-  if (!s.common.quiet) show(picture, directory / "fans.svg");
+  app::draw(fans(r, series), directory / "fans", "airline", s.common.quiet);
   if (s.json) {
     fmt::print("{}", json);
     return app::ExitCode::ok;

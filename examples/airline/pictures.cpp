@@ -1,8 +1,5 @@
 #include <fmt/format.h>
 #include <tapestry/examples/airline/pictures.h>
-#include <tapestry/examples/common/report.h>
-#include <tapestry/examples/common/terminal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -125,27 +122,11 @@ app::Plot loss_picture(const Run& run) {
   return plot;
 }
 
-void write_picture(const app::Plot& plot, const std::filesystem::path& directory,
-                   const std::string& name) {
-  const app::PlotFiles files = app::write_plot(plot, directory / name);
-  if (!files.warning.empty()) app::warn("airline", files.warning);
-}
-
-void show(const app::Plot& plot, const std::filesystem::path& picture) {
-  if (std::filesystem::exists(picture) && !app::is_terminal(STDERR_FILENO)) return;
-  constexpr int kRows = 16;
-  fmt::print(stderr, "\n{}\n",
-             app::text_chart(plot, app::terminal_columns(STDERR_FILENO) - 1, kRows,
-                             {app::use_utf8(STDERR_FILENO), app::use_color(STDERR_FILENO)}));
-}
-
 void draw(const Run& run, const Timeline& line, const std::filesystem::path& directory,
           bool quiet) {
-  const app::Plot forecast = forecast_picture(run, line);
-  write_picture(forecast, directory, "plot");
-  write_picture(residual_picture(run, line), directory, "residuals");
-  write_picture(loss_picture(run), directory, "loss");
-  if (!quiet) show(forecast, directory / "plot.svg");
+  app::draw(forecast_picture(run, line), directory / "plot", "airline", quiet);
+  app::draw(residual_picture(run, line), directory / "residuals", "airline", true);
+  app::draw(loss_picture(run), directory / "loss", "airline", true);
 }
 
 }  // namespace tapestry::airline

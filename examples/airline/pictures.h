@@ -19,11 +19,6 @@ app::Plot loss_picture(const Run& run);
 double x_of(const Series& series, const std::vector<std::string>& time, size_t t);
 app::Plot::Axis axis_of(const Series& series);
 
-/// Leaves the pictures in the directory: NAME.svg, .png and what they are made of.
-void write_picture(const app::Plot& plot, const std::filesystem::path& directory,
-                   const std::string& name);
-/// In characters, on stderr: on a terminal, or where there is no gnuplot.
-void show(const app::Plot& plot, const std::filesystem::path& picture);
 /// All three, and the forecast for the eye unless `quiet`.
 void draw(const Run& run, const Timeline& timeline, const std::filesystem::path& directory,
           bool quiet);
