@@ -14,10 +14,20 @@ using namespace tapestry;
 using test::gradient;
 using test::parameter;
 
-// Every allocation of this program is counted, so that a test can show that a step makes none.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TAPESTRY_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TAPESTRY_SANITIZED 1
+#endif
+#endif
+
+// Every allocation of this program is counted, so that a test can show that a step makes none. The
+// sanitizers bring an operator new of their own.
 namespace {
 std::atomic<int64_t> heap_allocations{0};
 }
+#ifndef TAPESTRY_SANITIZED
 [[gnu::noinline]] void* operator new(size_t size) {
   heap_allocations.fetch_add(1, std::memory_order_relaxed);
   if (void* p = std::malloc(size ? size : 1)) return p;
@@ -30,6 +40,7 @@ std::atomic<int64_t> heap_allocations{0};
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
+#endif
 
 namespace {
 
