@@ -75,6 +75,40 @@ fi
 check 0 'train loss' lm train text -o run "${tiny[@]}"
 check 0 'train loss' lm train one-word -o one "${tiny[@]}"
 stdin=text check 0 'train loss' lm train - -o from-stdin "${tiny[@]}"
+
+# Tables, words, vocabularies.
+{ echo body,score; for i in {1..30}; do echo "\"It's \"\"so\"\" good,
+Now $i! Is it?\",$i"; done; } > table.csv
+check 0 'train loss' lm train table.csv --tokenizer word --lower --split-sentences -o table "${tiny[@]}"
+[[ $(sed -n '4,$s/\t.*//p' table/vocab.txt | grep -v '^[0-9]' | sort | tr '\n' ' ') == '! " , ? good is it'*"so " ]]
+verdict $? 'the vocabulary of a table holds words and marks'
+check 0 '90 sentences' lm eval table table.csv --quiet
+check 0 '30 sentences' lm eval table table.csv --column score --quiet
+check 65 'table.csv:1:1: no column text \(there are 2: body, score; choose one with --column\)' \
+  lm train table.csv --column text
+printf 'a,b\nc,"d\n' > open.csv
+check 65 'open.csv:2:3: the quoted field that opens here is not closed' lm train open.csv
+check 0 '30 sentences, 30 tokens, 30 types' lm vocab table.csv --column score
+check 0 '10 tokens in v.txt' lm vocab text --vocab-size 10 -o v.txt
+check 0 'train loss' lm train text --vocab v.txt -o with-vocab "${tiny[@]}"
+cmp -s v.txt with-vocab/vocab.txt
+verdict $? 'lm train --vocab keeps the vocabulary'
+check 0 'train loss' lm train latin1 --on-bad-utf8 replace -o replaced "${tiny[@]}"
+
+# Other programs.
+check 0 'train loss' lm train text --preset reference --valid-split 0 -o reference "${tiny[@]}"
+check 0 'U +4 x [0-9]+' lm export reference -o reference.npz
+check 0 'rnn 1 x 4' lm import reference.npz --vocab reference/vocab.txt -o imported
+[[ $(lm eval reference text --quiet) == "$(lm eval imported text --quiet)" ]]
+verdict $? 'an imported model has the loss of the exported one'
+check 2 'run.npz: U, V and W are all of one tanh layer.*hint: .*safetensors' lm export run -o run.npz
+check 0 'rnn.bias_hh_l0 ' lm export run -o run.safetensors
+check 0 'rnn 1 x 4' lm import run.safetensors -o numbered
+check 2 'model.bin: not a format' lm export run -o model.bin
+check 65 'v.txt has 10 tokens and the model of run.safetensors has' \
+  lm import run.safetensors --vocab v.txt -o other
+head -c 500 reference.npz > cut.npz
+check 65 'cut.npz: not an npz file' lm import cut.npz -o other
 check 73 'run: .*already holds a run.*--overwrite' lm train text -o run "${tiny[@]}"
 check 0 'train loss' lm train text -o run --overwrite "${tiny[@]}"
 check 73 'text: .*cannot create directory' lm train text -o text "${tiny[@]}"
@@ -89,6 +123,9 @@ verdict $? 'lm train --help-all | head: no complaint'
 # Runs.
 check 0 '"loss": [0-9.]+' lm eval run text --json --quiet
 stdin=text check 0 '120 sentences' lm eval run - --quiet
+awk '{ for (i = 1; i <= NF; ++i) bytes += length($i) + 1 } END { print bytes }' text > bytes
+check 0 "\"bytes\": $(< bytes),.*\"bits_per_byte\": [0-9.]+" lm eval run text --json --quiet
+check 0 'perplexity [0-9.]+, without unknown tokens [0-9.]+' lm eval run text --quiet
 check 66 'nosuch: no such run' lm eval nosuch text
 check 66 'holds no checkpoint' lm eval . text
 check 66 'text is not .* a run: there is no config.json' lm eval text text

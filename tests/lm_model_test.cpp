@@ -54,6 +54,24 @@ TEST_CASE_TEMPLATE("the loss on a text does not depend on the batch size", Cell,
   CHECK(one == doctest::Approx(std::log(text.vocabulary.size())).epsilon(0.05));  // untrained
 }
 
+TEST_CASE("the perplexity without unknown tokens leaves out their losses") {
+  Text text(20);
+  text.vocabulary = Vocabulary::build(text.corpus, 12);
+  text.encoded = text.vocabulary.encode(text.corpus);
+  const auto m = model<LSTMCell>(text);
+  const Evaluation e = evaluate(m, text.encoded, 3);
+  REQUIRE(e.oov > 0);
+  const Batch batch = text.batch();
+  const auto losses = m.token_losses(batch).value().to_vector<double>();
+  const auto targets = batch.targets.to_vector<int32_t>();
+  double known = 0;
+  for (size_t i = 0; i < losses.size(); ++i)
+    if (targets[i] != Vocabulary::unknown) known += losses[i];
+  CHECK(std::log(e.perplexity_without_unknowns()) ==
+        doctest::Approx(known / static_cast<double>(e.tokens - e.oov)));
+  CHECK(e.perplexity_without_unknowns() != doctest::Approx(e.perplexity()));
+}
+
 TEST_CASE_TEMPLATE("reading a sentence token by token gives the losses of the whole", Cell, RNNCell,
                    LSTMCell, GRUCell) {
   const Text text(5);

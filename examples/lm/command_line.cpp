@@ -32,11 +32,18 @@ app::ExitCode command_line(std::vector<const char*> words) {
   InfoSettings info_settings;
   SynthSettings synth_settings;
   GradcheckSettings gradcheck_settings;
+  VocabSettings vocab_settings;
+  ExportSettings export_settings;
+  ImportSettings import_settings;
   add("train", "train a model on text or on a built-in corpus", train_settings, train);
   add("eval", "loss and perplexity of a model on text", eval_settings, eval);
   add("score", "log-probability of each line of a text", score_settings, score);
   add("sample", "sentences drawn from a model", sample_settings, sample);
   add("info", "what a run is and how it ended", info_settings, info);
+  add("vocab", "tokens of a text, and what a vocabulary of which size covers", vocab_settings,
+      vocab);
+  add("export", "a model for other programs: npz, safetensors", export_settings, export_model);
+  add("import", "a run from such a file", import_settings, import_model);
   add("synth", "sentences of a built-in corpus, and its entropy", synth_settings, synth);
   add("gradcheck", "gradients of a model against finite differences", gradcheck_settings,
       gradcheck);

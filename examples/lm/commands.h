@@ -20,7 +20,7 @@ struct EvalSettings {
   std::string run;
   std::vector<std::string> files;
   int64_t batch = 32;
-  std::string dtype;  // empty: as trained
+  std::string format, column, dtype;  // empty: as trained
   int64_t max_sentences = 0;
   bool json = false;
   app::CommonOptions common;
@@ -65,6 +65,31 @@ struct InfoSettings {
 };
 void add_options(CLI::App& command, InfoSettings& settings);
 app::ExitCode info(const InfoSettings& settings);
+
+/// Counts tokens: what a vocabulary of which size covers.
+struct VocabSettings {
+  std::vector<std::string> files;
+  TextSettings text;
+  int64_t size = 8000, min_count = 1;
+  std::string output;  // vocab.txt; empty: none
+};
+void add_options(CLI::App& command, VocabSettings& settings);
+app::ExitCode vocab(const VocabSettings& settings);
+
+/// Writes a model for other programs, or reads what they wrote.
+struct ExportSettings {
+  std::string run, output;
+};
+void add_options(CLI::App& command, ExportSettings& settings);
+app::ExitCode export_model(const ExportSettings& settings);
+
+struct ImportSettings {
+  std::string file, output, vocab;
+  TextSettings text;
+  bool overwrite = false;
+};
+void add_options(CLI::App& command, ImportSettings& settings);
+app::ExitCode import_model(const ImportSettings& settings);
 
 /// Writes sentences of a built-in corpus.
 struct SynthSettings {

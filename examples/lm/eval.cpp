@@ -15,7 +15,11 @@ app::ExitCode eval(const EvalSettings& s) {
   const Run run = Run::open(s.run);
   TextSettings settings = run.settings.input.text;
   settings.max_sentences = s.max_sentences;
+  if (!s.format.empty()) settings.format = s.format;
+  if (!s.column.empty()) settings.column = s.column;
   const Corpus corpus = read_sentences(s.files, settings);
+  if (!s.common.quiet)
+    for (const std::string& note : corpus.notes) fmt::print(stderr, "input  {}\n", note);
   const EncodedCorpus text = run.vocabulary.encode(corpus);
   const DType dtype = s.dtype.empty() ? run.settings.dtype : s.dtype == "double" ? f64 : f32;
 
@@ -32,21 +36,29 @@ app::ExitCode eval(const EvalSettings& s) {
     return out;
   });
 
+  // A text is as long as its sentences with their line ends, whatever tokens it is split into.
+  const double bits_per_byte =
+      e.bits_per_token() * static_cast<double>(e.tokens) / static_cast<double>(corpus.bytes);
   if (s.json) {
-    const nlohmann::ordered_json out = {{"sentences", e.sentences},
-                                        {"tokens", e.tokens},
-                                        {"oov", e.oov},
-                                        {"loss", e.loss()},
-                                        {"perplexity", e.perplexity()},
-                                        {"bits_per_token", e.bits_per_token()}};
+    const nlohmann::ordered_json out = {
+        {"sentences", e.sentences},
+        {"tokens", e.tokens},
+        {"oov", e.oov},
+        {"loss", e.loss()},
+        {"perplexity", e.perplexity()},
+        {"perplexity_without_unknowns", e.perplexity_without_unknowns()},
+        {"bits_per_token", e.bits_per_token()},
+        {"bytes", corpus.bytes},
+        {"bits_per_byte", bits_per_byte}};
     fmt::print("{}\n", out.dump(2));
   } else {
     fmt::print(
-        "{} sentences, {} tokens, {} unknown ({:.2f}%)\nloss {:.4f} nats per token ({:.4f} bits), "
-        "perplexity {:.2f}\n",
+        "{} sentences, {} tokens, {} unknown ({:.2f}%), {} bytes\n"
+        "loss {:.4f} nats per token ({:.4f} bits; {:.4f} bits per byte)\n"
+        "perplexity {:.2f}, without unknown tokens {:.2f}\n",
         e.sentences, e.tokens, e.oov,
-        100 * static_cast<double>(e.oov) / static_cast<double>(e.tokens), e.loss(),
-        e.bits_per_token(), e.perplexity());
+        100 * static_cast<double>(e.oov) / static_cast<double>(e.tokens), corpus.bytes, e.loss(),
+        e.bits_per_token(), bits_per_byte, e.perplexity(), e.perplexity_without_unknowns());
   }
   return app::ExitCode::ok;
 }
@@ -54,6 +66,10 @@ app::ExitCode eval(const EvalSettings& s) {
 void add_options(CLI::App& command, EvalSettings& s) {
   command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
   command.add_option("FILE", s.files, "text to evaluate on (- for standard input)")->required();
+  command.add_option("--format", s.format, "what files hold (default: as trained)")
+      ->check(app::one_of({"auto", "text", "csv", "tsv"}));
+  command.add_option("--column", s.column,
+                     "NAME or number of the text in a CSV or TSV file (default: as trained)");
   command.add_option("--batch", s.batch, "sentences at once; does not change the result")
       ->check(app::whole_number(1, 1'000'000));
   command.add_option("--dtype", s.dtype, "compute in float or double (default: as trained)")

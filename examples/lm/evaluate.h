@@ -12,11 +12,15 @@ namespace tapestry::lm {
 
 struct Evaluation {
   int64_t sentences = 0, tokens = 0, oov = 0;
-  double total = 0;  // nats
+  double total = 0, unknown = 0;  // nats: of all tokens, of those that are unknown
 
   double loss() const { return total / static_cast<double>(tokens); }  // nats per token
   double perplexity() const { return std::exp(loss()); }
   double bits_per_token() const { return loss() / std::numbers::ln2; }
+  /// Over the tokens that the vocabulary has.
+  double perplexity_without_unknowns() const {
+    return std::exp((total - unknown) / static_cast<double>(tokens - oov));
+  }
 };
 
 /// `advance(tokens)` is told the tokens done so far after every batch.
@@ -31,7 +35,11 @@ Evaluation evaluate(const LanguageModel<Cell>& model, const EncodedCorpus& corpu
     for (int64_t s = first; s < std::min(first + batch, corpus.sentences()); ++s)
       sentences.push_back(s);
     const Batch b = make_batch(corpus, sentences);
-    out.total += sum(model.token_losses(b).value().cast(f64)).item();
+    const Tensor losses = model.token_losses(b).value().cast(f64).to_contiguous();
+    out.total += sum(losses).item();
+    const auto targets = b.targets.read<int32_t>();
+    for (size_t i = 0; i < targets.size(); ++i)
+      if (targets[i] == Vocabulary::unknown) out.unknown += losses.read<double>()[i];
     advance(done += b.tokens());
   }
   return out;

@@ -76,10 +76,15 @@ std::string_view InputFile::line() {
   return out.empty() ? line() : out;
 }
 
-std::string read_text(const std::string& path) {
+std::string read_bytes(const std::string& path) {
   InputFile file(path);
-  std::string text;
-  for (std::string_view line; !(line = file.line()).empty();) text += line;
+  std::string bytes;
+  for (std::string_view line; !(line = file.line()).empty();) bytes += line;
+  return bytes;
+}
+
+std::string read_text(const std::string& path) {
+  const std::string text = read_bytes(path);
   check_text(path, text);
   return text;
 }

@@ -46,6 +46,9 @@ class InputFile {
   int64_t number_ = 0;
 };
 
+/// The contents of `path`, whatever they are, without a byte-order mark. Throws FileError.
+std::string read_bytes(const std::string& path);
+
 /// The contents of `path` without a byte-order mark. Throws FileError where it cannot be read,
 /// FormatError with the position of the first byte that is NUL or not UTF-8.
 std::string read_text(const std::string& path);
