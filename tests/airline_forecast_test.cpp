@@ -124,7 +124,9 @@ TEST_CASE("the default LSTM meets its goals on the held-out months, with several
     size_t held_out;
     double limit;
   } rows[] = {{12, 22}, {24, 37}, {29, 26}};  // seasonal naive: 50.7, 77.0, 75.2
-  for (const auto& [held_out, limit] : rows) {
+  for (const auto& row : rows) {
+    const size_t held_out = row.held_out;  // clang 14 cannot capture a structured binding
+    const double limit = row.limit;
     CAPTURE(held_out);
     Ensemble fit(all.first(144 - held_out), 12, {}, 5, 1);
     std::vector<double> errors;
