@@ -323,7 +323,9 @@ TEST_CASE("a warm training step allocates nothing") {
     heap[step] = heap_allocations - heap_before;
     pool[step] = storage_stats().allocations - pool_before;
   }
-  CHECK(heap[0] > 0);  // the counter counts
+#ifndef TAPESTRY_SANITIZED
+  CHECK(heap[0] > 0);
+#endif  // the counter counts
   CHECK(heap[2] == 0);
   CHECK(heap[3] == 0);
   if (kPooled) {  // the pool is off under AddressSanitizer
