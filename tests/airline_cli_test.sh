@@ -57,13 +57,13 @@ refuses 65 'the columns are "month", "passengers"' "$csv" --time-column day
 refuses 65 'one.csv: 1 value, at least 3' one.csv
 refuses 65 'short.csv: 49 values, at least 61' short.csv
 refuses 65 'airline.csv: 144 values, at least 157' --test 120
-refuses 65 'word.csv:16:9: "many"' word.csv
+refuses 65 'word.csv:16:9: error: "many"' word.csv
 refuses 65 'constant.csv: column "passengers" is constant' constant.csv
-refuses 65 'gap.csv:16:1: no row for 1 month: 1950-03' gap.csv
-refuses 65 'twice.csv:16:1: 1 month given more than once: 1950-02' twice.csv
-refuses 65 'hole.csv:16:9: no value for 1 month: 1950-03' hole.csv
+refuses 65 'gap.csv:16:1: error: no row for 1 month: 1950-03' gap.csv
+refuses 65 'twice.csv:16:1: error: 1 month given more than once: 1950-02' twice.csv
+refuses 65 'hole.csv:16:9: error: no value for 1 month: 1950-03' hole.csv
 refuses 65 'use --no-log' zero.csv
-refuses 65 'headless.csv:1:1: the first line holds data' headless.csv
+refuses 65 'headless.csv:1:1: error: the first line holds data' headless.csv
 refuses 2 '--hiden (did you mean --hidden?)' --hiden 20
 refuses 2 '--hidden: must be a whole number' --hidden 0
 refuses 2 "'other.csv'" "$csv" other.csv

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/lm/corpus.h>
 #include <tapestry/examples/lm/text.h>
 #include <tapestry/examples/lm/vocabulary.h>
@@ -266,7 +267,7 @@ TEST_CASE("vocabulary: what is saved is what is loaded") {
     CHECK(loaded.count(id) == saved.count(id));
     CHECK(loaded.id(saved.token(id)) == id);
   }
-  CHECK_THROWS_AS(saved.save("/no/such/folder/vocab.txt"), FileError);
+  CHECK_THROWS_AS(saved.save("/no/such/folder/vocab.txt"), app::UserError);
 }
 
 TEST_CASE("vocabulary: a malformed file is an error with its position") {

@@ -58,12 +58,12 @@ check 0 'compiler .*blas +OpenBLAS' lm --version
 fits lm --help-all
 
 # Input.
-check 66 'nosuch: No such file.*expected a readable text file' lm train nosuch
+check 66 'nosuch: No such file.*expected a readable file' lm train nosuch
 check 66 '/: is a directory' lm train /
 check 65 'empty: no sentence found: the file is empty' lm train empty
 check 65 'blank: no sentence found: .*blank lines' lm train blank
-check 65 'nul:1:3: NUL byte: not a text file' lm train nul
-check 65 'latin1:2:4: invalid UTF-8 byte 0xFF .*iconv' lm train latin1
+check 65 'nul:1:3: error: NUL byte: not a text file' lm train nul
+check 65 'latin1:2:4: error: invalid UTF-8 byte 0xFF .*iconv' lm train latin1
 check 65 '<stdin>: no sentence found' lm train -
 check 66 'nosuch' lm train text --valid nosuch
 if (( EUID )); then
@@ -84,10 +84,10 @@ check 0 'train loss' lm train table.csv --tokenizer word --lower --split-sentenc
 verdict $? 'the vocabulary of a table holds words and marks'
 check 0 '90 sentences' lm eval table table.csv --quiet
 check 0 '30 sentences' lm eval table table.csv --column score --quiet
-check 65 'table.csv:1:1: no column text \(there are 2: body, score; choose one with --column\)' \
+check 65 'table.csv:1:1: error: no column text \(there are 2: body, score; choose one with --column\)' \
   lm train table.csv --column text
 printf 'a,b\nc,"d\n' > open.csv
-check 65 'open.csv:2:3: the quoted field that opens here is not closed' lm train open.csv
+check 65 'open.csv:2:3: error: the quoted field that opens here is not closed' lm train open.csv
 check 0 '30 sentences, 30 tokens, 30 types' lm vocab table.csv --column score
 check 0 '10 tokens in v.txt' lm vocab text --vocab-size 10 -o v.txt
 check 0 'train loss' lm train text --vocab v.txt -o with-vocab "${tiny[@]}"

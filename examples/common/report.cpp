@@ -45,9 +45,29 @@ void print_error(const char* program, std::string_view where, std::string_view m
 
 /// FileError says in words what the system said: a device that fails differs from a wrong name.
 ExitCode code_of(const FileError& error) {
+  const bool written = std::string_view(error.what()).starts_with("write:");
   for (const int number : {ENOSPC, EDQUOT, EFBIG, EIO, EROFS})
     if (std::strstr(error.what(), std::strerror(number))) return ExitCode::io_error;
-  return ExitCode::no_input;
+  return written ? ExitCode::cannot_create : ExitCode::no_input;
+}
+
+/// The length of "FILE:LINE:COLUMN" at the begin of a message, 0 if there is none.
+std::size_t length_of_place(std::string_view message) {
+  const auto drop_number = [](std::string_view& text) {
+    const std::size_t end = text.find_last_not_of("0123456789");
+    if (end == std::string_view::npos || end + 1 == text.size() || text[end] != ':') return false;
+    text = text.substr(0, end);
+    return true;
+  };
+  for (std::size_t at = 0; (at = message.find(": ", at)) != std::string_view::npos; ++at)
+    if (std::string_view place = message.substr(0, at); drop_number(place) && drop_number(place))
+      return at;
+  return 0;
+}
+
+void print_format_error(const char* program, std::string_view message) {
+  const std::size_t place = length_of_place(message);
+  print_error(program, message.substr(0, place), message.substr(place ? place + 2 : 0), "");
 }
 
 ExitCode code_of(const std::filesystem::filesystem_error& error) {
@@ -98,7 +118,7 @@ ExitCode report(const char* program, const std::exception_ptr& error) {
     say(e.what(), fmt::format("try '{} --help'", program).c_str());
     return ExitCode::usage;
   } catch (const FormatError& e) {
-    say(e.what());
+    print_format_error(program, e.what());
     return ExitCode::bad_data;
   } catch (const FileError& e) {
     say(e.what());

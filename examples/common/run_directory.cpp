@@ -134,6 +134,10 @@ fs::path create_default_run(std::string_view program, std::time_t now, const fs:
 }
 
 void write_atomically(const fs::path& path, std::string_view contents) {
+  std::error_code ignored;  // a device, for instance, must not be replaced
+  if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored))
+    throw UserError(ExitCode::cannot_create, "exists and is not a regular file",
+                    "name another file with -o", path.string());
   const fs::path directory = path.has_parent_path() ? path.parent_path() : ".";
   const fs::path temporary =
       directory / fmt::format(".{}.{}.tmp", path.filename().string(), getpid());

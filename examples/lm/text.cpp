@@ -63,7 +63,7 @@ void InputFile::check(bool good) const {
   const int error = errno;
   require<FileError>(error != EISDIR, input_name(path_), ": is a directory, expected a text file");
   fail<FileError>(input_name(path_), ": ", std::generic_category().message(error),
-                  " (expected a readable text file, or - for standard input)");
+                  " (expected a readable file, or - for standard input)");
 }
 
 std::string_view InputFile::line() {

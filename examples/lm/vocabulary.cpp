@@ -1,13 +1,11 @@
+#include <tapestry/examples/common/run_directory.h>
 #include <tapestry/examples/lm/text.h>
 #include <tapestry/examples/lm/vocabulary.h>
 #include <tapestry/tensor/error.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <fstream>
 #include <numeric>
-#include <system_error>
 
 namespace tapestry::lm {
 namespace {
@@ -123,13 +121,10 @@ Vocabulary Vocabulary::load(const std::string& path, const SpecialTokens& names)
 }
 
 void Vocabulary::save(const std::string& path) const {
-  errno = 0;
-  std::ofstream file(path, std::ios::binary);
+  std::string text;
   for (int32_t id = 0; id < size(); ++id)
-    file << token(id) << '\t' << std::to_string(count(id)) << '\n';
-  file.close();
-  require<FileError>(!file.fail(), path, ": cannot write the vocabulary: ",
-                     std::generic_category().message(errno != 0 ? errno : EIO));
+    text += token(id) + '\t' + std::to_string(count(id)) + '\n';
+  app::write_atomically(path, text);
 }
 
 EncodedCorpus Vocabulary::encode(const Corpus& corpus) const {

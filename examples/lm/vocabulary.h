@@ -52,7 +52,7 @@ class Vocabulary {
   /// FormatError with the position of what is malformed.
   static Vocabulary load(const std::string& path, const SpecialTokens& names = {});
 
-  /// Writes a line "token<TAB>count" for each id in order. Throws FileError.
+  /// Writes a line "token<TAB>count" for each id in order. Throws UserError.
   void save(const std::string& path) const;
 
   int32_t size() const { return tokens_.size(); }

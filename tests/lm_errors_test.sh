@@ -1,0 +1,205 @@
+#!/bin/bash
+# Runs lm on every kind of input that it refuses and compares what it says with examples/lm/ERRORS.md.
+#   lm_errors_test.sh PROGRAM SOURCE_DIRECTORY [--write]
+# --write brings ERRORS.md up to date instead.
+set -u
+table=$(realpath "$2")/examples/lm/ERRORS.md
+PATH=$(dirname "$(realpath "$1")"):$PATH
+export LC_ALL=C NO_COLOR=1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+section() { printf '\n## %s\n\n| input | command | exit code | message |\n|---|---|---|---|\n' "$1"; }
+
+row() {  # INPUT lm ARGUMENT...: a row of the table
+  local input=$1 code=0
+  shift
+  "$@" > /dev/null 2> err < "${stdin:-/dev/null}" || code=$?
+  printf '| %s | `%s` | %s | %s |\n' "$input" "${*//$'\xff'/\\xff}" "$code" \
+    "$(sed -n 's/|/\\|/g; s/^lm: //p' err | paste -sd '~' | sed 's/~/<br>/g')"
+}
+
+changed() {  # COMMAND: `broken` is `run` in which the command has changed something
+  rm -rf broken && cp -rL run broken && (cd broken && eval "$1")
+}
+
+tensors() {  # HEADER [ELEMENTS]: a safetensors file
+  local n=${#1} i
+  for (( i = 0; i < 8; ++i )); do printf "\\x$(printf %02x $((n >> 8 * i & 255)))"; done
+  printf %s "$1"
+  head -c "${2:-0}" /dev/zero
+}
+
+for i in {1..60}; do echo "the cat $((i % 7)) sat on the mat ."; done > text
+lm train text --epochs 1 --hidden 4 --quiet -o run > /dev/null
+lm train text --epochs 1 --hidden 4 --quiet --preset reference -o reference > /dev/null
+lm export run -o run.safetensors > /dev/null
+lm export reference -o reference.npz > /dev/null
+
+all() {
+  cat << 'END'
+# What lm refuses
+
+Every error of `lm`: the input, the command, the exit code and the message. A test runs each command
+and compares; it also wrote this table (`tests/lm_errors_test.sh PROGRAM SOURCE --write`). A message
+names the place (`FILE:LINE:COLUMN`, columns in characters) and, where there is one, the remedy.
+END
+  section 'The command line'
+  row 'an unknown command' lm trian text
+  row 'an unknown option' lm train text --hiden 3
+  row 'no value' lm train text --epochs
+  row 'not a number' lm train text --hidden abc
+  row 'outside the range' lm train text --dropout 1
+  row 'an unknown name' lm train text --cell lstn
+  row 'several at once' lm train text --lr x --batch y
+  row 'a missing argument' lm eval run
+  row 'one argument too many' lm info run text
+  row 'nothing to train on' lm train
+  row 'a built-in corpus and a file' lm train text --corpus zipf
+  row 'a built-in corpus and held-out text' lm train --corpus zipf --valid text
+  row 'a built-in corpus and a vocabulary' lm train --corpus zipf --vocab vocab.txt
+  row 'tied weights of different widths' lm train text --tied
+  row 'a window of no steps' lm train text --bptt-mode chunk --bptt 0
+  row 'momentum of another rule' lm train text --optimizer adam --momentum 0.5
+  row 'weight decay of another rule' lm train text --optimizer rmsprop --weight-decay 0.1
+  row 'two kinds of workers' lm train text --workers 2 --simulate 2
+  row 'simulated workers of another kind' lm train text --simulate 2 --update sync
+  row 'two levels of parallelism' lm train text --workers 2 --threads 2
+  row 'pieces of synchronous items' lm train text --update sync --max-item-tokens 5
+  row 'record and replay' lm train text --record a --replay b
+  row 'a recording of another kind' lm train text --record a --update sync
+  row 'a quote of two characters' lm train text --quote ab
+  row 'a prompt that is not UTF-8' lm sample run --prompt $'\xff'
+  row 'a prompt with a mark' lm sample run --prompt 'the </s>'
+  row 'lengths that exclude each other' lm sample run --length 3 --min-length 5
+  row 'an unknown format' lm export run -o model.bin
+  row 'an unknown format' lm import model.bin -o other
+  row 'U, V, W of another model' lm export run -o run.npz
+
+  section 'Text'
+  row 'no such file' lm train nosuch
+  row 'a directory' lm train /
+  : > empty
+  row 'an empty file' lm train empty
+  printf ' \n\n' > blank
+  row 'nothing but white space' lm train blank
+  printf '= Title =\n' > headings
+  row 'nothing but headings' lm train headings --split-sentences
+  printf 'ab\0cd\n' > nul
+  row 'a NUL byte' lm train nul
+  printf 'good line\nab \xff cd\n' > latin1
+  row 'not UTF-8' lm train latin1
+  printf 'a b\nc </s> d\n' > marks
+  row 'a token that marks an end' lm train marks
+  stdin=empty row 'empty standard input' lm train -
+  row 'not UTF-8, when evaluated' lm eval run latin1
+  row 'no such file, when scored' lm score run nosuch
+
+  section 'Tables'
+  printf 'body,n\n"a, b",1\n' > table.csv
+  row 'no column of that name' lm train table.csv --column text
+  row 'no column of that number' lm train table.csv --column 3
+  printf 'a,b\nc\n' > ragged.csv
+  row 'a row that is too short' lm train ragged.csv --column 2
+  printf 'a\nb,"c\nd\n' > open.csv
+  row 'a quote that is not closed' lm train open.csv
+  printf 'a "b" c\n' > inner.csv
+  row 'a quote inside a field' lm train inner.csv
+  printf '"a" b\n' > after.csv
+  row 'text behind a quoted field' lm train after.csv
+  printf 'body\n' > header.csv
+  row 'a header and no row' lm train header.csv
+  printf 'body\nok\n"one\n<s>"\n' > marks.csv
+  row 'a token that marks a begin' lm train marks.csv
+
+  section 'Vocabularies'
+  printf '<unk>\t0\n<s>\t1\n</s>\t1\nthe\t1\n' > good
+  vocabulary() { cp good vocab.txt; printf "$1" >> vocab.txt; }
+  row 'no such file' lm train text --vocab nosuch
+  vocabulary 'cat 1\n'
+  row 'no tab' lm train text --vocab vocab.txt
+  vocabulary 'cat\tone\n'
+  row 'no count' lm train text --vocab vocab.txt
+  vocabulary 'the\t1\n'
+  row 'a token twice' lm train text --vocab vocab.txt
+  vocabulary 'a cat\t1\n'
+  row 'white space' lm train text --vocab vocab.txt
+  printf 'the\t1\n' > vocab.txt
+  row 'no special tokens' lm train text --vocab vocab.txt
+  head -n 2 good > vocab.txt
+  row 'fewer lines than special tokens' lm train text --vocab vocab.txt
+
+  section 'Runs'
+  row 'no such run' lm eval nosuch text
+  mkdir nothing
+  row 'a directory without a run' lm eval nothing text
+  row 'a file outside a run' lm eval text text
+  changed 'rm vocab.txt'
+  row 'no vocabulary' lm eval broken text
+  changed 'head -n 5 vocab.txt > v; mv v vocab.txt'
+  row 'another vocabulary' lm eval broken text
+  changed 'echo { > config.json'
+  row 'a configuration that is not JSON' lm eval broken text
+  changed "sed -i /hidden/d config.json"
+  row 'a setting that is missing' lm eval broken text
+  changed "sed -i 's/\"hidden\": 4/\"hidden\": \"4\"/' config.json"
+  row 'a setting of another type' lm eval broken text
+  changed "sed -i 's/\"hidden\": 4/\"hidden\": 0/' config.json"
+  row 'a size that makes no sense' lm eval broken text
+  changed "sed -i 's/\"exact\"/\"exactly\"/' config.json"
+  row 'an unknown name' lm eval broken text
+  changed "sed -i 's/\"space\"/\"spice\"/' config.json"
+  row 'an unknown name of the input' lm eval broken text
+  changed "sed -i 's/\"hidden\": 4/\"hidden\": 5/' config.json"
+  row 'a model of another size' lm eval broken text
+  changed "echo hello > best"
+  row 'a checkpoint that is none' lm eval broken text
+  changed "head -c 900 best > b; mv b best"
+  row 'a checkpoint that is cut off' lm eval broken text
+  changed "echo { > results.json"
+  row 'results that are none' lm info broken
+
+  section 'Models of other programs'
+  row 'no such file' lm import nosuch.npz -o other
+  row 'another vocabulary' lm import run.safetensors --vocab good -o other
+  echo hello > hello.npz
+  row 'not a zip archive' lm import hello.npz -o other
+  head -c 300 reference.npz > cut.npz
+  row 'a zip archive that is cut off' lm import cut.npz -o other
+  LC_ALL=C sed 's/<f4/<i4/' reference.npz > integers.npz
+  row 'damaged or other elements' lm import integers.npz -o other
+  tensors '{}' > none.safetensors
+  row 'no tensors' lm import none.safetensors -o other
+  tensors '{"rnn.weight_hh_l0":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}' 16 > part.safetensors
+  row 'a part of a model' lm import part.safetensors -o other
+  tensors '{"rnn.weight_hh_l0":{"dtype":"F32","shape":[4,2],"data_offsets":[0,32]}}' 32 > odd.safetensors
+  row 'a cell that is not known' lm import odd.safetensors -o other
+  tensors '{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}' 4 > half.safetensors
+  row 'another element type' lm import half.safetensors -o other
+  tensors '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}' 4 > size.safetensors
+  row 'a shape that does not fit' lm import size.safetensors -o other
+  tensors '{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}' 8 > gap.safetensors
+  row 'a gap' lm import gap.safetensors -o other
+  tensors '{"a":1' > json.safetensors
+  row 'a header that is not JSON' lm import json.safetensors -o other
+
+  section 'Output'
+  row 'a directory that holds a run' lm train text -o run
+  row 'a file in the way' lm train text -o text
+  row 'a directory that cannot be made' lm train text -o /proc/run
+  row 'a file that cannot be made' lm synth -o /proc/x
+  row 'a file that cannot be made' lm vocab text -o /proc/x
+  row 'a file that cannot be made' lm export run -o /proc/x.safetensors
+  row 'a full disk' bash -c 'lm eval run text --quiet > /dev/full'
+}
+
+all > table
+if [[ ${3-} == --write ]]; then
+  cp table "$table"
+elif diff "$table" table; then
+  echo "ok $(grep -c '^| .* `' table) errors are those of ERRORS.md"
+else
+  echo 'not ok the errors of lm are not those of ERRORS.md (see above: < committed, > found)'
+  exit 1
+fi
