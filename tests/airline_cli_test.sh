@@ -43,6 +43,7 @@ head -n 50 "$csv" >short.csv
 sed 's/^1950-03,.*/1950-03,many/' "$csv" >word.csv
 sed 's/,[0-9]*$/,7/' "$csv" >constant.csv
 sed '/^1950-03/d' "$csv" >gap.csv
+sed '/^1950-0[34]/d' "$csv" >gap2.csv
 sed 's/^1950-03/1950-02/' "$csv" >twice.csv
 sed 's/^1950-03,.*/1950-03,/' "$csv" >hole.csv
 sed 's/^1950-03,.*/1950-03,0/' "$csv" >zero.csv
@@ -114,8 +115,37 @@ works backtest $quick -o back --origins 3 --horizon 6
 [ "$(wc -l <back/backtest.csv)" -eq 19 ] || fail 'backtest.csv has not a row per origin and distance'
 grep -q 'intervals cover' out || fail 'no coverage of the intervals'
 
+works compare -q -o versions --synthetic --length 500 --hidden 4 --batch 64
+grep -q 'largest difference' out || fail 'compare does not say how far the losses differ'
+grep -q '^batched, threads  *2 ' out || fail 'compare does not list every version'
+[ -s versions/growth.gp ] || fail 'no picture of the comparison'
+
 works $quick -o run --overwrite --no-log zero.csv
+works $quick -o run --overwrite --missing drop gap.csv
+refuses 65 'gap2.csv:16:1: no row for 2 months: 1950-03, 1950-04' gap2.csv
 works $quick -o run --overwrite --missing interpolate gap.csv
+
+# Series of every frequency, found in the file.
+series() {  # series NAME FORMAT-OF-date(1) STEP COUNT
+  echo time,value >"$1.csv"
+  i=0
+  while [ $i -lt "$4" ]; do
+    echo "$(date -u -d "2001-01-01 00:00 UTC + $((i * $3)) hours" "+$2"),$((50 + i + i * i % 7))"
+    i=$((i + 1))
+  done >>"$1.csv"
+}
+series hourly '%Y-%m-%d %H:00' 1 100
+series daily %Y-%m-%d 24 60
+series weekly %Y-%m-%d 168 140
+series yearly %Y 8766 60
+awk 'BEGIN { print "quarter,units"; for (i = 0; i < 60; i++)
+  printf "%d-Q%d,%d\n", 1990 + int(i / 4), i % 4 + 1, 50 + i + i % 4 * 5 }' >quarterly.csv
+for name in hourly daily weekly quarterly; do
+  works $quick -o run --overwrite --test 8 $name.csv
+  sed -n 's/.*"frequency": "\(.*\)",*/\1/p' run/config.json | grep -qx $name || fail "not $name"
+done
+works $quick -o run --overwrite --test 8 yearly.csv
+works $quick -o run --overwrite --test 8 --freq none --no-log --no-seasonal-difference daily.csv
 
 # Without gnuplot there is a chart in characters instead.
 mkdir bin

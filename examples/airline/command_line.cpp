@@ -48,12 +48,15 @@ app::ExitCode command_line(const std::vector<const char*>& words) {
   FitSettings fit_settings;
   ForecastSettings forecast_settings;
   BacktestSettings backtest_settings;
+  CompareSettings compare_settings;
   PlotSettings plot_settings;
   InfoSettings info_settings;
   add("fit", "train on all but the last values of a series", fit_settings, fit);
   add("forecast", "what a run expects, and how far it was off", forecast_settings,
       [](const ForecastSettings& s) { return forecast(s); });
   add("backtest", "fits and forecasts at many origins in turn", backtest_settings, backtest);
+  add("compare", "one LSTM trained in several ways, and how fast they are", compare_settings,
+      compare);
   add("plot", "the pictures of a run", plot_settings, plot);
   add("info", "what a run is", info_settings, info);
 

@@ -41,6 +41,17 @@ struct BacktestSettings {
 void add_options(CLI::App& command, BacktestSettings& settings);
 app::ExitCode backtest(const BacktestSettings& settings);
 
+/// Trains one LSTM in every version of versions.h and compares their times.
+struct CompareSettings {
+  bool synthetic = false;                            // a long series in place of the built-in one
+  int64_t hidden = 50, length = 20000, batch = 256;  // of the synthetic one
+  int threads = 2;
+  std::string output;
+  bool overwrite = false, json = false, quiet = false;
+};
+void add_options(CLI::App& command, CompareSettings& settings);
+app::ExitCode compare(const CompareSettings& settings);
+
 /// Draws a run's pictures once more.
 struct PlotSettings {
   std::string run;

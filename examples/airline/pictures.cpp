@@ -63,6 +63,8 @@ app::Plot::Axis axis_of(const Series& series) {
 app::Plot forecast_picture(const Run& run, const Timeline& line) {
   const Curves curves(run, line);
   const size_t split = run.train_size, horizon = line.size() - split;
+  // All of a long past would leave no room for what matters.
+  const size_t first = split - std::min(split, std::max(3 * horizon, 4 * season_of(run.series)));
   app::Plot plot{.title = fmt::format("{}: {} {}s as forecast at {}", run.series.name, horizon,
                                       period_name(run.series.frequency), line.time[split - 1]),
                  .x_label = period_name(run.series.frequency),
@@ -70,13 +72,13 @@ app::Plot forecast_picture(const Run& run, const Timeline& line) {
                  .series = {},
                  .markers = {{x_of(run.series, line.time, split - 1), "forecast made here"}},
                  .x_axis = axis_of(run.series)};
-  plot.series.push_back(curves.curve("actual", line.actual, 0, line.size()));
+  plot.series.push_back(curves.curve("actual", line.actual, first, line.size()));
   if (run.intervals.known())
     for (const size_t level : {1, 0}) plot.series.push_back(curves.band(level));
   const std::span<const double> forecast(line.forecast);
   plot.series.push_back(
       curves.curve("LSTM", joined(line, forecast.subspan(split)), split - 1, line.size()));
-  plot.series.push_back(curves.curve("fitted", line.forecast, 0, split));
+  plot.series.push_back(curves.curve("fitted", line.forecast, first, split));
   for (const Baseline& b : baselines()) try {
       const std::string name = b.name;
       if (name != "arima" && name != "holt_winters" && name != "seasonal_naive") continue;
