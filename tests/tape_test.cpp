@@ -324,8 +324,8 @@ TEST_CASE("a warm training step allocates nothing") {
     pool[step] = storage_stats().allocations - pool_before;
   }
 #ifndef TAPESTRY_SANITIZED
-  CHECK(heap[0] > 0);
-#endif  // the counter counts
+  CHECK(heap[0] > 0);  // the counter counts
+#endif
   CHECK(heap[2] == 0);
   CHECK(heap[3] == 0);
   if (kPooled) {  // the pool is off under AddressSanitizer
