@@ -122,7 +122,7 @@ grep -q '^batched, threads  *2 ' out || fail 'compare does not list every versio
 
 works $quick -o run --overwrite --no-log zero.csv
 works $quick -o run --overwrite --missing drop gap.csv
-refuses 65 'gap2.csv:16:1: no row for 2 months: 1950-03, 1950-04' gap2.csv
+refuses 65 'gap2.csv:16:1: error: no row for 2 months: 1950-03, 1950-04' gap2.csv
 works $quick -o run --overwrite --missing interpolate gap.csv
 
 # Series of every frequency, found in the file.

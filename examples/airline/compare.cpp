@@ -172,7 +172,7 @@ app::ExitCode compare(const CompareSettings& settings) {
   }
   constexpr int kTurns = 7;  // of the short series
   const std::vector<Timing> timings = time_versions(task, s.synthetic ? 1 : kTurns);
-  const double peak = (before + gemm_peak(task.threads)) / 2;
+  const double peak = std::max(before, gemm_peak(task.threads));
   growth.windows.push_back(static_cast<double>(task.train.count()));
   for (size_t v = 0; v < timings.size(); ++v) growth.seconds[v].push_back(timings[v].seconds);
 

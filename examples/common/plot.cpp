@@ -119,7 +119,7 @@ set key at graph 0, screen 0.92 left top horizontal Left reverse noenhanced samp
   out += fmt::format("set ylabel {} noenhanced textcolor rgb '#444444'\n", gp_string(plot.y_label));
   if (months)
     out += fmt::format("set xdata time\nset timefmt '%Y-%m'\nset format x '{}'\n",
-                       high - low >= 36 ? "%Y" : "%Y-%m");
+                       high - low >= 72 ? "%Y" : "%Y-%m");
   else if (std::max(std::abs(low), std::abs(high)) >= 1e5)
     out += "set format x '%.1s%c'\n";
   const auto position = [&](double x) {
