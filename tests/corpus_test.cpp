@@ -197,7 +197,7 @@ TEST_CASE("corpus: types are numbered by first appearance and bounds are checked
   const Corpus corpus = corpus_of("b a b\n\nc\n");
   CHECK(corpus.sentences() == 2);
   CHECK(corpus.tokens() == 4);
-  CHECK(corpus.ids == std::vector<int32_t>{0, 1, 0, 2});
+  CHECK(corpus.ids == std::pmr::vector<int32_t>{0, 1, 0, 2});
   CHECK(corpus.types.find("c") == 2);
   CHECK(corpus.types.find("d") == -1);
   CHECK_THROWS_AS(corpus.sentence(2), IndexError);
@@ -235,7 +235,7 @@ TEST_CASE("vocabulary: an encoded sentence carries begin and end, and OOVs are c
   CHECK(vocabulary.size() == 4);
   CHECK(vocabulary.count(Vocabulary::unknown) == 4);
   const EncodedCorpus encoded = vocabulary.encode(corpus_of("a\nb a <unk>\n"));
-  CHECK(encoded.ids == std::vector<int32_t>{1, 3, 2, 1, 0, 3, 0, 2});
+  CHECK(encoded.ids == std::pmr::vector<int32_t>{1, 3, 2, 1, 0, 3, 0, 2});
   CHECK(encoded.oov == 2);
   CHECK(encoded.longest == 4);
   CHECK(encoded.sentences() == 2);

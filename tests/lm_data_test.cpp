@@ -1,7 +1,9 @@
 // What a run of lm trains on, and its configuration on disk.
 
 #include <doctest/doctest.h>
+#include <tapestry/examples/lm/batch.h>
 #include <tapestry/examples/lm/data.h>
+#include <tapestry/examples/lm/disk_memory.h>
 #include <tapestry/examples/lm/run.h>
 
 #include <unistd.h>
@@ -124,6 +126,7 @@ TEST_CASE("config.json keeps every setting of a run") {
              .valid_split = 0.125,
              .vocab_size = 13,
              .min_count = 14,
+             .stream = 140,
              .vocab = "vocab.txt"};
   s.model = {.cell = "gru",
              .vocabulary = 15,
@@ -181,4 +184,35 @@ TEST_CASE("a preset is taken from the command line before the options that chang
   CHECK(s.input.valid_split == 0);
   const char* demo[] = {"lm", "train", "--preset=demo"};
   CHECK(preset_of(3, demo).model.cell == "lstm");
+}
+
+TEST_CASE("a text on disk is the text in memory, and its blocks are shuffled") {
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("tapestry_stream_" + std::to_string(getpid())))
+          .string();
+  {
+    std::ofstream out(path);
+    for (int i = 0; i < 20000; ++i) out << "sentence " << i % 97 << " of " << i << " .\n";
+  }
+  const Data memory = read_data({.files = {path}}),
+             disk = read_data({.files = {path}, .stream = 100});
+  std::filesystem::remove(path);
+  CHECK(disk.train.ids == memory.train.ids);
+  CHECK(disk.train.offsets == memory.train.offsets);
+  CHECK(disk.valid.ids == memory.valid.ids);
+  CHECK(disk.train.ids.get_allocator().resource() == disk_memory());
+
+  const auto order = epoch_order(1050, true, 3, 2, 100);
+  CHECK(order == epoch_order(1050, true, 3, 2, 100));
+  CHECK(order != epoch_order(1050, true, 3, 3, 100));
+  CHECK(order != epoch_order(1050, true, 4, 2, 100));
+  CHECK(std::set(order.begin(), order.end()).size() == 1050);
+  std::vector<int64_t> blocks;
+  for (const int64_t i : order)
+    if (blocks.empty() || blocks.back() != i / 100) blocks.push_back(i / 100);
+  CHECK(blocks.size() == 11);
+  CHECK_FALSE(std::is_sorted(blocks.begin(), blocks.end()));
+  CHECK_FALSE(std::is_sorted(order.begin(), order.begin() + 50));
+  const auto plain = epoch_order(1050, false, 3, 2, 100);
+  CHECK(std::is_sorted(plain.begin(), plain.end()));
 }

@@ -1,5 +1,6 @@
 #include <tapestry/examples/lm/batch.h>
 
+#include <algorithm>
 #include <numeric>
 
 namespace tapestry::lm {
@@ -42,12 +43,20 @@ std::vector<Batch> pieces(const Batch& batch, int64_t max_tokens) {
   return out;
 }
 
-std::vector<int64_t> epoch_order(int64_t sentences, bool shuffle, uint64_t seed, int64_t epoch) {
-  std::vector<int64_t> order(static_cast<size_t>(sentences));
-  std::iota(order.begin(), order.end(), 0);
-  if (shuffle) {
-    constexpr uint64_t kShuffleStream = uint64_t{1} << 32;
-    Rng(seed, kShuffleStream + static_cast<uint64_t>(epoch)).shuffle(std::span(order));
+std::vector<int64_t> epoch_order(int64_t sentences, bool shuffle, uint64_t seed, int64_t epoch,
+                                 int64_t block) {
+  constexpr uint64_t kShuffleStream = uint64_t{1} << 32;
+  Rng rng(seed, kShuffleStream + static_cast<uint64_t>(epoch));
+  if (block == 0 || !shuffle) block = std::max<int64_t>(sentences, 1);
+  std::vector<int64_t> blocks(static_cast<size_t>((sentences + block - 1) / block));
+  std::iota(blocks.begin(), blocks.end(), 0);
+  if (blocks.size() > 1) rng.shuffle(std::span(blocks));
+  std::vector<int64_t> order;
+  order.reserve(static_cast<size_t>(sentences));
+  for (const int64_t b : blocks) {
+    const size_t start = order.size();
+    for (int64_t i = b * block; i < std::min((b + 1) * block, sentences); ++i) order.push_back(i);
+    if (shuffle) rng.shuffle(std::span(order).subspan(start));
   }
   return order;
 }

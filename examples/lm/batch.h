@@ -24,6 +24,9 @@ Batch make_batch(const EncodedCorpus& corpus, std::span<const int64_t> sentences
 std::vector<Batch> pieces(const Batch& batch, int64_t max_tokens);
 
 /// The order in which an epoch visits the sentences: as they are, or shuffled by (seed, epoch).
-std::vector<int64_t> epoch_order(int64_t sentences, bool shuffle, uint64_t seed, int64_t epoch);
+/// With a `block`, the blocks of so many sentences are shuffled, and each in itself: then only a
+/// block at a time needs to be in memory.
+std::vector<int64_t> epoch_order(int64_t sentences, bool shuffle, uint64_t seed, int64_t epoch,
+                                 int64_t block = 0);
 
 }  // namespace tapestry::lm

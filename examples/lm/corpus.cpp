@@ -86,8 +86,9 @@ std::vector<std::string> Corpus::words(int64_t i) const {
   return result;
 }
 
-Corpus read_sentences(const std::vector<std::string>& files, const TextSettings& settings) {
-  Corpus corpus;
+Corpus read_sentences(const std::vector<std::string>& files, const TextSettings& settings,
+                      std::pmr::memory_resource* memory) {
+  Corpus corpus(memory);
   Tokenizer tokenizer(settings);
   for (const std::string& file : files) {
     if (settings.max_sentences > 0 && corpus.sentences() >= settings.max_sentences) break;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory_resource>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,11 +39,15 @@ class TokenTable {
 
 struct Corpus {
   TokenTable types;
-  std::vector<int32_t> ids;            // all sentences, one after the other
-  std::vector<int64_t> offsets = {0};  // sentence i is ids[offsets[i]] .. ids[offsets[i + 1] - 1]
+  std::pmr::vector<int32_t> ids;      // all sentences, one after the other
+  std::pmr::vector<int64_t> offsets;  // sentence i is ids[offsets[i]] .. ids[offsets[i + 1] - 1]
 
   int64_t bytes = 0;               // of the sentences as read, a line end for each included
   std::vector<std::string> notes;  // for the user: how files were read
+
+  /// `memory` is where the ids go: disk_memory.h for a corpus larger than memory.
+  Corpus(std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+      : ids(memory), offsets(1, 0, memory) {}
 
   int64_t sentences() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
@@ -61,6 +66,7 @@ struct Corpus {
 /// Texts without tokens are skipped.
 /// Throws FileError, and FormatError for a malformed file, one without a sentence, or a reserved
 /// token.
-Corpus read_sentences(const std::vector<std::string>& files, const TextSettings& settings = {});
+Corpus read_sentences(const std::vector<std::string>& files, const TextSettings& settings = {},
+                      std::pmr::memory_resource* memory = std::pmr::get_default_resource());
 
 }  // namespace tapestry::lm

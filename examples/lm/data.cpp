@@ -1,4 +1,5 @@
 #include <tapestry/examples/lm/data.h>
+#include <tapestry/examples/lm/disk_memory.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,14 +15,16 @@ struct Parts {
 };
 
 Parts read_files(const InputSettings& in) {
-  Corpus all = read_sentences(in.files, in.text);
+  std::pmr::memory_resource* const memory =
+      in.stream > 0 ? disk_memory() : std::pmr::get_default_resource();
+  Corpus all = read_sentences(in.files, in.text, memory);
   if (!in.valid.empty()) {
     TextSettings text = in.text;
     text.max_sentences = 0;
-    return {std::move(all), read_sentences(in.valid, text)};
+    return {std::move(all), read_sentences(in.valid, text, memory)};
   }
   if (in.valid_split == 0) return {std::move(all), {}};
-  Parts parts;
+  Parts parts{memory, memory};
   parts.train.notes = all.notes;
   for (int64_t i = 0; i < all.sentences(); ++i) {
     const auto words = all.words(i);
@@ -63,12 +66,13 @@ Data read_data(const InputSettings& in) {
           ? nullptr
           : make_source(in.corpus, std::max<int64_t>(1, in.vocab_size - kSpecialTokens));
   const Parts parts = source ? draw(*source, in) : read_files(in);
-  Data data{in.vocab.empty() ? Vocabulary::build(parts.train, in.vocab_size, in.min_count)
-                             : Vocabulary::load(in.vocab)};
+  const Vocabulary vocabulary = in.vocab.empty()
+                                    ? Vocabulary::build(parts.train, in.vocab_size, in.min_count)
+                                    : Vocabulary::load(in.vocab);
+  // Made in place: an assignment would copy them into other memory.
+  Data data{vocabulary, vocabulary.encode(parts.train), vocabulary.encode(parts.valid)};
   data.notes = parts.train.notes;
   data.notes.insert(data.notes.end(), parts.valid.notes.begin(), parts.valid.notes.end());
-  data.train = data.vocabulary.encode(parts.train);
-  data.valid = data.vocabulary.encode(parts.valid);
   if (!source) return data;
   data.entropy = source->entropy().per_token();
   // To guess that a word is unknown is easier than to guess the word.

@@ -54,6 +54,7 @@ void for_each_setting(Settings& s, F&& f) {
   f("input", "valid_split", s.input.valid_split);
   f("input", "vocab_size", s.input.vocab_size);
   f("input", "min_count", s.input.min_count);
+  f("input", "stream", s.input.stream);
   f("input", "vocab", s.input.vocab);
   f("model", "cell", s.model.cell);
   f("model", "vocabulary", s.model.vocabulary);

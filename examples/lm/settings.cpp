@@ -107,6 +107,12 @@ void add_options(CLI::App& command, TrainSettings& s) {
                   "share of the sentences held out, by hash; of --size, drawn besides, if built in")
       ->check(number(0, 0.5))
       ->group(input);
+  command
+      .add_option(
+          "--stream", s.input.stream,
+          "keep the text on disk, shuffle blocks of N sentences and each in itself (0: off)")
+      ->check(whole_number(0))
+      ->group(input);
   add_text_options(command, s.input.text);
   command
       .add_option("--vocab-size", s.input.vocab_size,

@@ -21,6 +21,7 @@ struct InputSettings {
   TextSettings text = {};
   double valid_split = 0.05;  // share of the sentences held out
   int64_t vocab_size = 8000, min_count = 1;
+  int64_t stream = 0;      // sentences of a block of text on disk; 0: all in memory
   std::string vocab = "";  // a vocabulary instead, that lm vocab wrote
 };
 

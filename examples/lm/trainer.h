@@ -147,7 +147,7 @@ class Trainer {
   void train_epoch() {
     epoch_tokens_ = row_tokens_ = batches_ = 0;
     epoch_total_ = row_total_ = 0;
-    order_ = epoch_order(data_.train.sentences(), s_.shuffle, s_.seed, epoch_);
+    order_ = epoch_order(data_.train.sentences(), s_.shuffle, s_.seed, epoch_, s_.input.stream);
     set_kernel_threads(static_cast<int>(s_.parallel.threads));
     const auto body = [&](LanguageModel<Cell>& m, Worker& w, int64_t item) {
       train_batch(m, w, item);

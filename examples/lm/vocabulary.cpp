@@ -129,7 +129,7 @@ void Vocabulary::save(const std::string& path) const {
 
 EncodedCorpus Vocabulary::encode(const Corpus& corpus) const {
   const std::vector<int32_t> id_of = translation(corpus);
-  EncodedCorpus encoded;
+  EncodedCorpus encoded(corpus.ids.get_allocator().resource());
   encoded.ids.reserve(index(corpus.tokens() + 2 * corpus.sentences()));
   encoded.offsets.reserve(corpus.offsets.size());
   for (int64_t i = 0; i < corpus.sentences(); ++i) {

@@ -25,10 +25,13 @@ struct SpecialTokens {
 };
 
 struct EncodedCorpus {
-  std::vector<int32_t> ids;            // [begin w1 ... wn end] of all sentences
-  std::vector<int64_t> offsets = {0};  // sentence i is ids[offsets[i]] .. ids[offsets[i + 1] - 1]
-  int64_t oov = 0;                     // tokens that are the unknown token
-  int64_t longest = 0;                 // most targets in a sentence, its end token counted
+  std::pmr::vector<int32_t> ids;      // [begin w1 ... wn end] of all sentences
+  std::pmr::vector<int64_t> offsets;  // sentence i is ids[offsets[i]] .. ids[offsets[i + 1] - 1]
+  int64_t oov = 0;                    // tokens that are the unknown token
+  int64_t longest = 0;                // most targets in a sentence, its end token counted
+
+  EncodedCorpus(std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+      : ids(memory), offsets(1, 0, memory) {}
 
   int64_t sentences() const { return static_cast<int64_t>(offsets.size()) - 1; }
   /// Predicted tokens: end tokens counted, begin tokens not.
@@ -63,7 +66,8 @@ class Vocabulary {
   /// How often the token appeared in the corpus it was built from.
   int64_t count(int32_t id) const { return counts_.at(static_cast<size_t>(id)); }
 
-  /// Throws FormatError where the corpus contains the begin or the end token.
+  /// In the kind of memory that the corpus has. Throws FormatError where it contains the begin or
+  /// the end token.
   EncodedCorpus encode(const Corpus& corpus) const;
 
  private:
