@@ -8,6 +8,7 @@
 #include <tapestry/tensor/arith.h>
 #include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/reduce.h>
+#include <tapestry/tensor/softmax_loss.h>
 
 namespace tapestry {
 namespace {
@@ -31,7 +32,9 @@ struct ServerCore::Parameters {
   Tensor dense;
   Rows rows;
   Parameters(int64_t n, int64_t shards, bool is_shared)
-      : locks(n, shards), shared(is_shared), writers(static_cast<size_t>(locks.count())) {}
+      : locks(n, shards, is_shared ? kSoftmaxBlock : 1),
+        shared(is_shared),
+        writers(static_cast<size_t>(locks.count())) {}
 };
 
 struct alignas(128) ServerCore::WorkerState {
@@ -274,7 +277,7 @@ void ServerCore::failed(const WorkerState& w) {
 
 void Worker::begin_update() {
   ServerCore::WorkerState& w = *core_->workers_[static_cast<size_t>(index_)];
-  mark_ = now();
+  began_ = mark_ = now();
   if (!core_->round_) core_->pull(w);
   const double t = now();
   w.stats.pull_seconds += t - mark_;
@@ -306,6 +309,7 @@ void Worker::end_update(double tokens, double weight) {
   }
   ++w.stats.updates;
   w.stats.tokens += static_cast<int64_t>(tokens);
+  w.stats.service.add(tokens, now() - began_);
 }
 
 void ServerCore::pull(WorkerState& w) {
@@ -314,6 +318,7 @@ void ServerCore::pull(WorkerState& w) {
     timed_lock(critical_, w.locks.times);
     critical = std::unique_lock(critical_, std::adopt_lock);
   }
+  const double entered = now();
   const bool lock_shards =
       options_.update == UpdatePolicy::async || options_.update == UpdatePolicy::ssp;
   in_order(w, [&] { w.version_at_pull = version_; });
@@ -331,11 +336,12 @@ void ServerCore::pull(WorkerState& w) {
     }
     w.stats.pulled_bytes += bytes_of(to);
   }
+  if (critical) w.stats.lock_hold_seconds += now() - entered;
 }
 
 void ServerCore::push(WorkerState& w) {
   if (simulator) {  // the item takes its time; others push meanwhile
-    w.time += simulator->overhead + w.tokens;
+    w.time += simulator->law(w.tokens);
     simulator->wait(w.index, w.time);
     if (stopping_.load()) return;
   }
@@ -345,6 +351,7 @@ void ServerCore::push(WorkerState& w) {
     timed_lock(critical_, w.locks.times);
     critical = std::unique_lock(critical_, std::adopt_lock);
   }
+  const double entered = now();
   PoolVector<Grad> gradients;
   for (const LeafRef& leaf : w.leaves) gradients.push_back(leaf->grad());
   if (options_.clip_norm > 0) {
@@ -372,7 +379,9 @@ void ServerCore::push(WorkerState& w) {
     set_learning_rate(rule, learning_rate(rule) / (1 + static_cast<double>(staleness)));
   for (size_t i = 0; i < parameters_.size(); ++i)
     if (!gradients[i].empty()) push_parameter(w, i, rule);
-  w.stats.push_seconds += now() - start;
+  const double left = now();
+  if (critical) w.stats.lock_hold_seconds += left - entered;
+  w.stats.push_seconds += left - start;
 }
 
 double ServerCore::norm_of(PoolVector<Grad>& gradients) const {
@@ -403,6 +412,11 @@ void ServerCore::push_parameter(WorkerState& w, size_t i, const UpdateRule& rule
       options_.update == UpdatePolicy::async || options_.update == UpdatePolicy::ssp;
   Grad grad = w.leaves[i]->grad();
   const RowAccess* access = lock_shards ? &w.access[i] : nullptr;
+  const auto applied = [&](double since) {
+    const double seconds = now() - since;
+    w.stats.update_seconds += seconds;
+    if (access) w.stats.lock_hold_seconds += seconds;
+  };
   if (grad.sparse()) {
     const Rows rows = grad.rows();
     require<NonFiniteError>(all_finite(rows.values), "the gradient of ", entry.name,
@@ -426,26 +440,39 @@ void ServerCore::push_parameter(WorkerState& w, size_t i, const UpdateRule& rule
       const auto [begin, end] = runs[(own + r) % runs.size()];
       const int64_t row = ids[static_cast<size_t>(begin)];
       const RowHold hold(access, row, row + 1, Hold::to_write);
+      const double applying = now();
       update_rows(
           rule, entry.leaf->value,
           {rows.ids.narrow(0, begin, end - begin), rows.values.narrow(0, begin, end - begin)},
           entry.slots, step);
+      applied(applying);
     }
     w.stats.pushed_bytes += bytes_of(rows.values);
   } else {
     const Tensor gradient = as_rows(grad.dense());
-    for (int64_t s = 0; s < n; ++s) {
-      const int64_t shard = (first + s) % n, begin = p.locks.begin(shard),
-                    rows = p.locks.end(shard) - begin;
+    const auto push_shard = [&](int64_t shard, Hold purpose) {
+      const int64_t begin = p.locks.begin(shard), rows = p.locks.end(shard) - begin;
       const Tensor part = gradient.narrow(0, begin, rows);
       require<NonFiniteError>(all_finite(part), "the gradient of ", entry.name, " is not finite");
-      const RowHold hold(access, begin, begin + rows, Hold::to_write);
+      const RowHold hold(access, begin, begin + rows, purpose);
+      if (!hold.acquired()) return false;
       auto& inside = p.writers[static_cast<size_t>(shard)];
       if (unlocked() && inside.fetch_add(1, std::memory_order_relaxed) > 0)
         ++w.stats.overlapping_writes;
+      const double applying = now();
       apply(i, shard, part, rule, step);
+      applied(applying);
       if (unlocked()) inside.fetch_sub(1, std::memory_order_relaxed);
-    }
+      return true;
+    };
+    // Shards that somebody else is using come last, so that nobody waits who can work. A recorded
+    // schedule must not depend on such luck.
+    const Hold first_try = w.locks.hook ? Hold::to_write : Hold::to_write_if_free;
+    PoolVector<int64_t> busy;
+    for (int64_t s = 0; s < n; ++s)
+      if (const int64_t shard = (first + s) % n; !push_shard(shard, first_try))
+        busy.push_back(shard);
+    for (const int64_t shard : busy) push_shard(shard, Hold::to_write);
     w.stats.pushed_bytes += bytes_of(gradient);
   }
   grad.clear();

@@ -102,7 +102,7 @@ class Worker {
   ServerCore* core_ = nullptr;
   int index_ = 0;
   double norm_ = 0;
-  double mark_ = 0;  // when the current phase began, seconds
+  double began_ = 0, mark_ = 0;  // when the update and its current phase began, seconds
 };
 
 /// The part of the server that does not know the type of the model.
@@ -185,18 +185,20 @@ class ParameterServer {
     return run(items, body, nullptr, &log);
   }
 
-  /// Runs `workers` virtual workers on one core: each item takes `overhead` + its tokens of virtual
-  /// time between pull and push. Seeded by nothing but the items: always the same result. The loss
-  /// is what that many asynchronous workers would reach; stats.seconds is in units of tokens.
-  ServerStats simulate(int64_t items, const Body& body, double overhead = 0) {
-    return run(items, body, nullptr, nullptr, true, overhead);
+  /// Runs `workers` virtual workers on one core. An item takes the virtual time law(tokens) between
+  /// pull and push (by default its number of tokens; ServerStats::delay_law() is what was
+  /// measured), pushes take none and locks are free, so stats.seconds, in the law's units, is what
+  /// a machine with as many equal cores would take at best. Nothing is random: always the same
+  /// result. The loss is what that many asynchronous workers reach.
+  ServerStats simulate(int64_t items, const Body& body, DelayLaw law = {}) {
+    return run(items, body, nullptr, nullptr, &law);
   }
 
  private:
   ServerStats run(int64_t items, const Body& body, LockLog* log, const LockLog* replay,
-                  bool simulated = false, double overhead = 0) {
+                  const DelayLaw* law = nullptr) {
     ServerCore core(optimizer_, options_);
-    if (simulated) core.simulator = std::make_unique<Simulator>(options_.workers, overhead);
+    if (law) core.simulator = std::make_unique<Simulator>(options_.workers, *law);
     if (log) core.recorder = std::make_unique<Recorder>(options_.workers);
     if (replay) core.replayer = std::make_unique<Replayer>(options_.workers, *replay);
     std::vector<Model> replicas;

@@ -6,11 +6,28 @@
 
 namespace tapestry {
 
+ServiceTimes& ServiceTimes::operator+=(const ServiceTimes& o) {
+  count += o.count, tokens += o.tokens, seconds += o.seconds;
+  tokens_squared += o.tokens_squared, tokens_seconds += o.tokens_seconds;
+  return *this;
+}
+
+DelayLaw ServiceTimes::law() const {
+  if (count == 0) return {};
+  const double spread = count * tokens_squared - tokens * tokens;
+  double slope = spread > 0 ? (count * tokens_seconds - tokens * seconds) / spread : 0;
+  slope = std::max(slope, 0.0);
+  if (tokens > 0) slope = std::min(slope, seconds / tokens);  // then nothing is left per update
+  return {(seconds - slope * tokens) / count, slope};
+}
+
 WorkerStats& WorkerStats::operator+=(const WorkerStats& o) {
   items += o.items, updates += o.updates, tokens += o.tokens;
   pull_seconds += o.pull_seconds, forward_seconds += o.forward_seconds;
   backward_seconds += o.backward_seconds, push_seconds += o.push_seconds;
-  lock_wait_seconds += o.lock_wait_seconds, barrier_seconds += o.barrier_seconds;
+  update_seconds += o.update_seconds, lock_wait_seconds += o.lock_wait_seconds;
+  lock_hold_seconds += o.lock_hold_seconds, barrier_seconds += o.barrier_seconds;
+  service += o.service;
   pulled_bytes += o.pulled_bytes, pushed_bytes += o.pushed_bytes;
   overlapping_writes += o.overlapping_writes;
   return *this;
@@ -71,9 +88,11 @@ void ServerStats::print(std::ostream& out) const {
       << staleness_quantile(0.5) << ", 99% " << staleness_quantile(0.99) << ", most "
       << (staleness.empty() ? 0 : staleness.size() - 1);
   out << "\n  time: pull " << t.pull_seconds << " s, forward " << t.forward_seconds
-      << " s, backward " << t.backward_seconds << " s, push " << t.push_seconds << " s, locks "
+      << " s, backward " << t.backward_seconds << " s, push " << t.push_seconds << " s (update "
+      << t.update_seconds << " s)";
+  out << "\n  locks: held " << t.lock_hold_seconds << " s to write, waited for "
       << std::setprecision(4) << t.lock_wait_seconds << " s (" << std::setprecision(2)
-      << 100 * lock_wait_share() << "% of computing), barriers " << t.barrier_seconds << " s";
+      << 100 * lock_wait_share() << "% of computing); at barriers " << t.barrier_seconds << " s";
   out << "\n  bytes: pulled " << static_cast<double>(t.pulled_bytes) / 1e6 << " MB, pushed "
       << static_cast<double>(t.pushed_bytes) / 1e6 << " MB";
   if (t.overlapping_writes)
@@ -90,16 +109,20 @@ std::string ServerStats::json() const {
   out << std::setprecision(9);
   const auto worker = [&](const WorkerStats& w) {
     out << "{\"items\": " << w.items << ", \"updates\": " << w.updates
-        << ", \"tokens\": " << w.tokens << ", \"pull_seconds\": " << w.pull_seconds
+        << ", \"tokens\": " << w.tokens << ", \"tokens_per_second\": "
+        << (seconds > 0 ? static_cast<double>(w.tokens) / seconds : 0)
+        << ", \"pull_seconds\": " << w.pull_seconds
         << ", \"forward_seconds\": " << w.forward_seconds
         << ", \"backward_seconds\": " << w.backward_seconds
-        << ", \"push_seconds\": " << w.push_seconds
+        << ", \"push_seconds\": " << w.push_seconds << ", \"update_seconds\": " << w.update_seconds
         << ", \"lock_wait_seconds\": " << w.lock_wait_seconds
+        << ", \"lock_hold_seconds\": " << w.lock_hold_seconds
         << ", \"barrier_seconds\": " << w.barrier_seconds
         << ", \"pulled_bytes\": " << w.pulled_bytes << ", \"pushed_bytes\": " << w.pushed_bytes
         << ", \"overlapping_writes\": " << w.overlapping_writes << "}";
   };
-  out << "{\"seconds\": " << seconds << ", \"simulated\": " << (simulated ? "true" : "false")
+  out << "{\"seconds\": " << seconds << ", \"tokens_per_second\": " << tokens_per_second()
+      << ", \"simulated\": " << (simulated ? "true" : "false")
       << ", \"mean_staleness\": " << mean_staleness()
       << ", \"lock_wait_share\": " << lock_wait_share() << ", \"clipped\": " << clipped
       << ", \"staleness\": [";

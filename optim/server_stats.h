@@ -7,13 +7,29 @@
 #include <string>
 #include <vector>
 
+#include <tapestry/optim/turns.h>
+
 namespace tapestry {
+
+/// Sums over updates from which the line through (tokens, seconds) follows.
+struct ServiceTimes {
+  double count = 0, tokens = 0, seconds = 0, tokens_squared = 0, tokens_seconds = 0;
+  void add(double t, double s) {
+    count += 1, tokens += t, seconds += s, tokens_squared += t * t, tokens_seconds += t * s;
+  }
+  ServiceTimes& operator+=(const ServiceTimes& other);
+  /// Least squares, with nothing negative in it.
+  DelayLaw law() const;
+};
 
 struct WorkerStats {
   int64_t items = 0, updates = 0, tokens = 0;
   double pull_seconds = 0, forward_seconds = 0, backward_seconds = 0, push_seconds = 0;
-  double lock_wait_seconds = 0,
-         barrier_seconds = 0;  // blocked on a lock; waiting for others (sync, ssp)
+  double update_seconds = 0;     // applying the rule: a part of push_seconds
+  double lock_wait_seconds = 0;  // blocked on a lock
+  double lock_hold_seconds = 0;  // holding locks to write (critical: the section)
+  double barrier_seconds = 0;    // waiting for others (sync, ssp)
+  ServiceTimes service;          // of whole updates
   int64_t pulled_bytes = 0, pushed_bytes = 0;
   int64_t overlapping_writes = 0;  // hogwild: shards written while another worker wrote them
 
@@ -38,6 +54,8 @@ struct ServerStats {
   double mean_staleness() const;
   /// Time blocked on locks over time computing, the figure of merit of a server.
   double lock_wait_share() const;
+  /// What updates took, by their tokens: for ParameterServer::simulate().
+  DelayLaw delay_law() const { return total().service.law(); }
 
   /// A few lines for people; a JSON object for programs.
   void print(std::ostream& out) const;

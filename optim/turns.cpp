@@ -56,8 +56,8 @@ void Replayer::abandon() {
   changed_.notify_all();
 }
 
-Simulator::Simulator(int workers, double added)
-    : overhead(added),
+Simulator::Simulator(int workers, DelayLaw delay)
+    : law(delay),
       time_(static_cast<size_t>(workers)),
       state_(static_cast<size_t>(workers), State::starting) {}
 

@@ -65,11 +65,16 @@ class Replayer {
   std::vector<Hook> hooks_;
 };
 
+/// How long the update of an item takes between its pull and its push, in seconds or tokens.
+struct DelayLaw {
+  double per_update = 0, per_token = 1;
+  double operator()(double tokens) const { return per_update + per_token * tokens; }
+};
+
 class Simulator {
  public:
-  /// `overhead` is added to the duration of every update.
-  Simulator(int workers, double overhead);
-  const double overhead;
+  Simulator(int workers, DelayLaw law);
+  const DelayLaw law;
   /// Returns when `time` is the earliest of all workers' times; only then may the worker act.
   void wait(int worker, double time);
   void finished(int worker);

@@ -6,6 +6,7 @@
 // Kernels that can read a value range by range (take_rows, softmax_loss) accept a RowAccess; a null
 // one costs nothing.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -16,14 +17,13 @@ namespace tapestry {
 
 class RowLocks {
  public:
-  /// About `count` locks over `rows` rows; at least 1.
-  RowLocks(int64_t rows, int64_t count)
+  /// About `count` locks over `rows` rows, at least 1. Where each would have `granule` rows or
+  /// more, it has a multiple of that many.
+  RowLocks(int64_t rows, int64_t count, int64_t granule = 1)
       : rows_(rows),
-        rows_per_lock_(count > 1 ? (rows + count - 1) / count : rows),
+        rows_per_lock_(per_lock(rows, count, granule)),
         count_(rows > 0 ? (rows + rows_per_lock_ - 1) / rows_per_lock_ : 1),
-        locks_(new Lock[static_cast<size_t>(count_)]) {
-    if (rows_per_lock_ == 0) rows_per_lock_ = 1;
-  }
+        locks_(new Lock[static_cast<size_t>(count_)]) {}
   int64_t count() const { return count_; }
   int64_t begin(int64_t lock) const { return lock * rows_per_lock_; }
   int64_t end(int64_t lock) const {
@@ -33,6 +33,10 @@ class RowLocks {
   std::shared_mutex& operator[](int64_t lock) { return locks_[static_cast<size_t>(lock)].mutex; }
 
  private:
+  static int64_t per_lock(int64_t rows, int64_t count, int64_t granule) {
+    const int64_t n = count > 1 ? (rows + count - 1) / count : rows;
+    return std::max<int64_t>(1, n < granule || n == rows ? n : n / granule * granule);
+  }
   struct alignas(128) Lock {  // a line of its own, and its neighbour that is fetched with it
     std::shared_mutex mutex;
   };
@@ -86,12 +90,20 @@ struct RowAccess {
   int64_t first_row = 0;  // where a sweep over all rows starts: another place for each thread
 };
 
-enum class Hold { to_read, to_write };
+enum class Hold { to_read, to_write, to_write_if_free };
 
 class RowHold {
  public:
   RowHold(const RowAccess* access, int64_t begin, int64_t end, Hold purpose = Hold::to_read) {
     if (!access || begin >= end || access->context->off) return;
+    if (purpose == Hold::to_write_if_free) {
+      first_ = last_ = access->locks->lock_of(begin);
+      acquired_ = (*access->locks)[first_].try_lock();
+      if (!acquired_) return;
+      ++access->context->times.acquisitions;
+      locks_ = access->locks, reads_ = false;
+      return;
+    }
     locks_ = access->locks;
     reads_ = purpose == Hold::to_read;
     first_ = locks_->lock_of(begin);
@@ -106,13 +118,15 @@ class RowHold {
     for (int64_t i = last_; i >= first_; --i)
       reads_ ? (*locks_)[i].unlock_shared() : (*locks_)[i].unlock();
   }
+  /// Of Hold::to_write_if_free, for rows of one lock: whether it was free.
+  bool acquired() const { return acquired_; }
   RowHold(const RowHold&) = delete;
   RowHold& operator=(const RowHold&) = delete;
 
  private:
   RowLocks* locks_ = nullptr;
   int64_t first_ = 0, last_ = 0;
-  bool reads_ = true;
+  bool reads_ = true, acquired_ = true;
 };
 
 }  // namespace tapestry

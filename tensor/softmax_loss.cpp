@@ -13,7 +13,7 @@ namespace {
 
 using namespace simd;
 
-constexpr int64_t kBlock = 96;        // words: a block of weight stays in the second-level cache
+constexpr int64_t kBlock = kSoftmaxBlock;
 constexpr int64_t kChunkBytes = 256;  // of a row of lanes: 64 tokens in f32, 32 in f64
 
 template <class T>

@@ -19,6 +19,9 @@ struct SoftmaxLoss {
   Tensor loss;                // (N)
   Tensor dh, dweight, dbias;  // as wanted, else undefined
 };
+/// Words that are computed, and locked, at a time: their weights stay in the second-level cache.
+inline constexpr int64_t kSoftmaxBlock = 96;
+
 struct SoftmaxLossWanted {
   bool h = false, weight = false, bias = false;
   bool any() const { return h || weight || bias; }

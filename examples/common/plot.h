@@ -29,12 +29,19 @@ struct Marker {
   std::string label;
 };
 
+/// Words beside a point.
+struct Label {
+  double x = 0, y = 0;
+  std::string text;
+};
+
 struct Plot {
   enum class Axis { number, month };
 
   std::string title, x_label, y_label;
   std::vector<Series> series;
   std::vector<Marker> markers = {};
+  std::vector<Label> labels = {};
   Axis x_axis = Axis::number;
 };
 

@@ -4,6 +4,8 @@
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/version.h>
 #include <tapestry/examples/lm/commands.h>
+#include <tapestry/examples/lm/race.h>
+#include <tapestry/examples/lm/sweep.h>
 
 namespace tapestry::lm {
 
@@ -34,6 +36,8 @@ app::ExitCode command_line(std::vector<const char*> words) {
   GradcheckSettings gradcheck_settings;
   VocabSettings vocab_settings;
   ExportSettings export_settings;
+  SweepSettings sweep_settings;
+  RaceSettings race_settings;
   ImportSettings import_settings;
   add("train", "train a model on text or on a built-in corpus", train_settings, train);
   add("eval", "loss and perplexity of a model on text", eval_settings, eval);
@@ -44,6 +48,8 @@ app::ExitCode command_line(std::vector<const char*> words) {
       vocab);
   add("export", "a model for other programs: npz, safetensors", export_settings, export_model);
   add("import", "a run from such a file", import_settings, import_model);
+  add("sweep", "time and loss by numbers of workers and batch sizes", sweep_settings, sweep);
+  add("race", "asynchronous workers against one update on all cores", race_settings, race);
   add("synth", "sentences of a built-in corpus, and its entropy", synth_settings, synth);
   add("gradcheck", "gradients of a model against finite differences", gradcheck_settings,
       gradcheck);

@@ -1,0 +1,182 @@
+// The asynchronous parameter server on the reference workload: what workers gain and what locks
+// cost. What a row compares is timed in turns.
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include <tapestry/examples/lm/experiment.h>
+#include <tapestry/tensor/threads.h>
+
+#include "bench.h"
+#include "steps.h"
+
+using namespace tapestry;
+
+namespace {
+
+lm::TrainSettings reference(int64_t batch, int64_t workers, UpdatePolicy update) {
+  lm::TrainSettings s;
+  s.model.vocabulary = 8000;
+  s.model.bias = false;
+  s.batch = batch;
+  s.lr = 0.005;
+  s.parallel.workers = workers;
+  s.parallel.update = update;
+  return s;
+}
+
+/// A server that trains on, `sentences` at a time.
+class Trained {
+ public:
+  Trained(const lm::EncodedCorpus& corpus, int64_t batch, int64_t workers,
+          UpdatePolicy update = UpdatePolicy::async)
+      : experiment_(reference(batch, workers, update), corpus) {}
+  double seconds(int64_t sentences) {
+    const ServerStats stats = experiment_.run(sentences);
+    all += stats;
+    return stats.seconds;
+  }
+  ServerStats all;
+
+ private:
+  lm::Experiment<RNNCell> experiment_;
+};
+
+/// The same training without a server.
+class Sequential {
+ public:
+  Sequential(const lm::EncodedCorpus& corpus, int64_t batch)
+      : step_(corpus, static_cast<size_t>(batch), f32, {BpttMode::exact, 4}), batch_(batch) {}
+  double seconds(int64_t sentences) {
+    return bench::seconds([&] {
+      for (int64_t i = 0; i < sentences; i += batch_)
+        step_.learn(step_.batches[next_++ % step_.batches.size()]);
+    });
+  }
+
+ private:
+  bench::ReferenceStep step_;
+  int64_t batch_;
+  size_t next_ = 0;
+};
+
+/// Two GEMMs on two threads at once over two on one: what a second core is worth.
+double second_core(int rounds) {
+  std::vector<bench::Peak> peaks(2, bench::Peak(f32));
+  std::vector<double> ratios;
+  for (int r = 0; r < rounds; ++r) {
+    const double one = bench::seconds([&] { peaks[0].multiply(), peaks[1].multiply(); });
+    const double two = bench::seconds([&] {
+#pragma omp parallel for num_threads(2) schedule(static, 1)
+      for (int i = 0; i < 2; ++i) peaks[static_cast<size_t>(i)].multiply();
+    });
+    ratios.push_back(one / two);
+  }
+  return bench::median(ratios);
+}
+
+void one_worker(const lm::EncodedCorpus& corpus) {
+  bench::ReferenceStep plain(corpus, 1, f32, {BpttMode::exact, 4});
+  auto model = bench::ReferenceStep::initial(f32);
+  model.rnn.bptt = plain.model.rnn.bptt;
+  ParameterServer<lm::LanguageModel<RNNCell>> server(
+      model, SGD{.lr = 0.005}, {.shared = {&model.input.table, &model.weight}});
+  const auto body = [&](lm::LanguageModel<RNNCell>& m, Worker& w, int64_t item) {
+    const lm::Batch& b = plain.batches[static_cast<size_t>(item)];
+    w.update([&] { return m.loss(b); }, static_cast<double>(b.tokens()));
+  };
+  std::vector<double> ratios;
+  for (int i = -1; i < 21; ++i) {
+    const double sequential = bench::seconds(plain);
+    const double one =
+        bench::seconds([&] { server.run(static_cast<int64_t>(plain.batches.size()), body); });
+    if (i >= 0) ratios.push_back(one / sequential);
+  }
+  bench::row("one worker over sequential training, time, 21 pairs",
+             fmt::format("{:.3f}", bench::median(ratios)), "1.03");
+}
+
+void two_workers(const lm::EncodedCorpus& corpus, int64_t batch, const char* goal) {
+  Sequential one(corpus, batch);
+  Trained two(corpus, batch, 2);
+  std::vector<double> ratios, cores;
+  for (int i = -1; i < 9; ++i) {
+    const int64_t n = 200;
+    const double a = one.seconds(n), b = two.seconds(n);
+    cores.push_back(second_core(3));
+    if (i >= 0) ratios.push_back(a / b);
+  }
+  const double g = bench::median(cores), speedup = bench::median(ratios);
+  bench::row(fmt::format("two workers, {} sentence{} per update: speedup over g", batch,
+                         batch == 1 ? "" : "s"),
+             fmt::format("{:.3f}", speedup / g), goal);
+  fmt::print("  {:.2f}x, and g = {:.2f}x for a GEMM on each of two threads\n", speedup, g);
+  bench::row("  lock wait over compute", fmt::format("{:.4f}", two.all.lock_wait_share()), "0.005");
+}
+
+void many_workers(const lm::EncodedCorpus& corpus) {
+  std::vector<std::unique_ptr<Trained>> servers;
+  const std::vector<int64_t> counts = {2, 12, 16, 64};
+  for (const int64_t workers : counts)
+    servers.push_back(std::make_unique<Trained>(corpus, 1, workers));
+  std::vector<std::vector<double>> ratios(counts.size());
+  for (int i = -1; i < 5; ++i) {
+    std::vector<double> t;
+    for (auto& server : servers) t.push_back(server->seconds(256));
+    for (size_t k = 0; i >= 0 && k < counts.size(); ++k) ratios[k].push_back(t[0] / t[k]);
+  }
+  for (size_t k = 1; k < counts.size(); ++k)
+    bench::row(fmt::format("{} workers on this machine: throughput over that of two", counts[k]),
+               fmt::format("{:.3f}", bench::median(ratios[k])), counts[k] < 64 ? "0.9" : "");
+}
+
+/// The reference's critical section with the pull inside and outside.
+void critical_sections(const lm::EncodedCorpus& corpus) {
+  Trained inside(corpus, 1, 2, UpdatePolicy::critical),
+      outside(corpus, 1, 2, UpdatePolicy::critical_push), sharded(corpus, 1, 2);
+  std::vector<double> to_outside, to_sharded;
+  for (int i = 0; i < 5; ++i) {
+    const double a = inside.seconds(200), b = outside.seconds(200), c = sharded.seconds(200);
+    to_outside.push_back(a / b);
+    to_sharded.push_back(a / c);
+  }
+  const auto share = [](const ServerStats& s) {
+    return (s.total().lock_wait_seconds + s.total().lock_hold_seconds) /
+           s.total().compute_seconds();
+  };
+  bench::row("critical section with the pull: locked or waiting over compute",
+             fmt::format("{:.3f}", share(inside.all)));
+  bench::row("the pull outside of it", fmt::format("{:.3f}", share(outside.all)));
+  bench::row("  speedup over the pull inside", fmt::format("{:.2f}x", bench::median(to_outside)));
+  bench::row("sharded locks, shared values: speedup over the pull inside",
+             fmt::format("{:.2f}x", bench::median(to_sharded)));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  restart_with_better_blas(argv);
+  std::string text, only;
+  CLI::App app("Measures the parameter server; see tests/bench/README.md.");
+  app.add_option("TEXT", text, "text whose first 5,000 sentences are read (zipf)");
+  const std::pair<const char*, std::function<void(const lm::EncodedCorpus&)>> sections[] = {
+      {"one", one_worker},
+      {"two",
+       [](const auto& c) {
+         two_workers(c, 1, "0.85");
+         two_workers(c, 10, "0.95");
+       }},
+      {"many", many_workers},
+      {"critical", critical_sections},
+  };
+  std::vector<std::string> names;
+  for (const auto& section : sections) names.push_back(section.first);
+  app.add_option("--only", only, "the rows of one section")->check(CLI::IsMember(names));
+  CLI11_PARSE(app, argc, argv);
+  const lm::EncodedCorpus corpus = bench::sentences(text);
+  fmt::print("{}\n", bench::machine());
+  bench::row("reference workload, f32", "measured", "goal");
+  for (const auto& [name, run] : sections)
+    if (only.empty() || only == name) run(corpus);
+  return 0;
+}
