@@ -136,7 +136,8 @@ set key at graph 0, screen 0.92 left top horizontal Left reverse noenhanced samp
 
   for (const Label& l : plot.labels)
     out += fmt::format(
-        "set label {} at {}, {} left offset 0.6,0.4 noenhanced font ',11' textcolor rgb '#666666'\n",
+        "set label {} at {}, {} left offset 0.6,0.4 noenhanced font ',11' textcolor rgb "
+        "'#666666'\n",
         gp_string(l.text), position(l.x), l.y);
 
   std::vector<std::string> bands, curves;  // bands lie under the curves

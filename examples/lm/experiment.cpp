@@ -42,7 +42,8 @@ void add_experiment_options(CLI::App& command, TrainSettings& s) {
                   "update after this many tokens, carrying the state on (0: after a batch)")
       ->check(whole_number(0))
       ->group("Parallel");
-  command.add_flag("--damp-stale", s.parallel.damp_stale, "divide the learning rate by 1 + staleness")
+  command
+      .add_flag("--damp-stale", s.parallel.damp_stale, "divide the learning rate by 1 + staleness")
       ->group("Parallel");
   command.add_option("-o,--output", s.output, "directory of table and picture (default: in runs/)")
       ->group("Output");
@@ -65,9 +66,8 @@ Data read_experiment_data(TrainSettings& s) {
 
 void stop_if_interrupted() {
   if (const int signal = app::interrupted())
-    throw app::UserError(
-        signal == SIGINT ? app::ExitCode::interrupted : app::ExitCode::terminated,
-        std::string("stopped by ") + (signal == SIGINT ? "SIGINT" : "SIGTERM"));
+    throw app::UserError(signal == SIGINT ? app::ExitCode::interrupted : app::ExitCode::terminated,
+                         std::string("stopped by ") + (signal == SIGINT ? "SIGINT" : "SIGTERM"));
 }
 
 }  // namespace tapestry::lm

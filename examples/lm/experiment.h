@@ -67,8 +67,7 @@ class Experiment {
       tokens_.fetch_add(batch.tokens(), std::memory_order_relaxed);
     };
     const auto items = static_cast<int64_t>(batches.size());
-    const ServerStats stats =
-        law ? server_.simulate(items, body, *law) : server_.run(items, body);
+    const ServerStats stats = law ? server_.simulate(items, body, *law) : server_.run(items, body);
     stop_if_interrupted();
     return stats;
   }

@@ -15,7 +15,8 @@
 namespace tapestry::lm {
 namespace {
 
-/// What a contestant reached: the loss on the probe after so many sentences and seconds of training.
+/// What a contestant reached: the loss on the probe after so many sentences and seconds of
+/// training.
 struct Course {
   std::string name;
   std::vector<double> sentences = {}, seconds = {}, loss = {};
@@ -65,10 +66,11 @@ Course run(const RaceSettings& s, const Data& data, const EncodedCorpus& probe, 
                          .fields = {fmt::format("loss {:.3f}", course.loss.back())}};
     });
   }
-  progress.finish(course.sentences.back(), {.prefix = course.name,
-                                            .fraction = {},
-                                            .position = "",
-                                            .fields = {fmt::format("loss {:.3f}", course.loss.back())}});
+  progress.finish(course.sentences.back(),
+                  {.prefix = course.name,
+                   .fraction = {},
+                   .position = "",
+                   .fields = {fmt::format("loss {:.3f}", course.loss.back())}});
   return course;
 }
 
@@ -95,8 +97,8 @@ std::string csv(const std::vector<Course>& courses) {
   std::string out = "contestant,sentences,seconds,loss\n";
   for (const Course& c : courses)
     for (size_t i = 0; i < c.loss.size(); ++i)
-      out += fmt::format("{},{:.0f},{:.6g},{:.6g}\n", c.name, c.sentences[i], c.seconds[i],
-                         c.loss[i]);
+      out +=
+          fmt::format("{},{:.0f},{:.6g},{:.6g}\n", c.name, c.sentences[i], c.seconds[i], c.loss[i]);
   return out;
 }
 
@@ -162,8 +164,7 @@ app::ExitCode race(RaceSettings s) {
     };
     return std::vector<Course>{
         run<Cell>(s, data, probe, s.workers, 1, {count(s.workers, "asynchronous worker")}),
-        run<Cell>(s, data, probe, 1, s.threads,
-                  {"one update by " + count(s.threads, "thread")})};
+        run<Cell>(s, data, probe, 1, s.threads, {"one update by " + count(s.threads, "thread")})};
   });
   print_table(s, courses);
   app::write_atomically(directory / "race.csv", csv(courses));

@@ -52,10 +52,11 @@ std::vector<Row> train_all(SweepSettings& s, const EncodedCorpus& corpus) {
       if (workers == 1) law = rows.back().stats.delay_law();
       const Row& row = rows.back();
       progress.update(static_cast<double>(rows.size()), [&] {
-        return app::Status{.prefix = fmt::format("workers {} batch {}", row.workers, row.batch),
-                           .fraction = {},
-                           .position = "",
-                           .fields = {row.diverged ? "diverged" : fmt::format("loss {:.3f}", row.loss)}};
+        return app::Status{
+            .prefix = fmt::format("workers {} batch {}", row.workers, row.batch),
+            .fraction = {},
+            .position = "",
+            .fields = {row.diverged ? "diverged" : fmt::format("loss {:.3f}", row.loss)}};
       });
     }
   }
@@ -144,8 +145,7 @@ app::ExitCode sweep(SweepSettings s) {
   const Data data = read_experiment_data(s.train);
   if (s.sentences == 0) s.sentences = data.train.sentences();
   // Speedups and simulations need the time of one worker.
-  if (std::find(s.workers.begin(), s.workers.end(), 1) == s.workers.end())
-    s.workers.push_back(1);
+  if (std::find(s.workers.begin(), s.workers.end(), 1) == s.workers.end()) s.workers.push_back(1);
   std::sort(s.workers.begin(), s.workers.end());
   s.workers.erase(std::unique(s.workers.begin(), s.workers.end()), s.workers.end());
   if (s.train.output.empty())

@@ -1,0 +1,108 @@
+// lm sweep and lm race on tiny data: what they print and leave, and what they refuse.
+
+#include <doctest/doctest.h>
+#include <tapestry/examples/lm/race.h>
+#include <tapestry/examples/lm/sweep.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+using namespace tapestry;
+using namespace tapestry::lm;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Directory {
+  fs::path path;
+  Directory() {
+    std::string name = (fs::temp_directory_path() / "sweep_race_test-XXXXXX").string();
+    path = mkdtemp(name.data());
+  }
+  ~Directory() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+};
+
+TrainSettings tiny(const fs::path& output) {
+  TrainSettings s = experiment_settings();
+  s.input.corpus = "zipf";
+  s.input.size = 40;
+  s.model.hidden = 8;
+  s.dtype = f64;
+  s.common.quiet = true;
+  s.output = output.string();
+  return s;
+}
+
+std::string contents(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+TEST_CASE("an experiment by one worker, real or simulated, is sequential training") {
+  const Directory directory;
+  TrainSettings s = tiny(directory.path);
+  const Data data = read_experiment_data(s);
+  Experiment<RNNCell> real(s, data.train), simulated(s, data.train);
+  const DelayLaw law{.per_update = 1, .per_token = 0.5};
+  real.run(50);  // more than one pass
+  const ServerStats stats = simulated.run(50, &law);
+  CHECK(real.online_loss() == simulated.online_loss());
+  CHECK(stats.seconds == doctest::Approx(50 + 0.5 * static_cast<double>(stats.total().tokens)));
+
+  s.parallel.workers = 4;
+  Experiment<RNNCell> four(s, data.train);
+  const ServerStats parallel = four.run(50, &law);
+  CHECK(parallel.seconds < stats.seconds / 2);
+  CHECK(parallel.seconds >= stats.seconds / 4);
+  CHECK(four.online_loss() != real.online_loss());  // stale gradients
+}
+
+TEST_CASE("the delay law is the line through what updates took") {
+  ServiceTimes times;
+  for (const double tokens : {5., 10., 40.}) times.add(tokens, 2 + 3 * tokens);
+  CHECK(times.law().per_update == doctest::Approx(2));
+  CHECK(times.law().per_token == doctest::Approx(3));
+  ServiceTimes falling;  // noise must not make a law with negative times
+  falling.add(10, 5);
+  falling.add(20, 4);
+  CHECK(falling.law().per_token == 0);
+  CHECK(falling.law().per_update == doctest::Approx(4.5));
+}
+
+TEST_CASE("a sweep leaves a row for every pair") {
+  const Directory directory;
+  SweepSettings s{.train = tiny(directory.path / "sweep"), .workers = {64}, .batch = {1, 3}};
+  CHECK(sweep(s) == app::ExitCode::ok);
+  const std::string table = contents(directory.path / "sweep" / "sweep.csv");
+  CHECK(std::count(table.begin(), table.end(), '\n') == 1 + 2 * 2);  // one worker is added
+  CHECK(table.find("\n64,3,simulated,") != std::string::npos);
+  CHECK(fs::exists(directory.path / "sweep" / "scatter.gp"));
+  CHECK_THROWS_AS(sweep(s), app::UserError);  // the directory is taken
+}
+
+TEST_CASE("a race ends when both have stayed below the lowest target") {
+  const Directory directory;
+  RaceSettings s{.train = tiny(directory.path / "race"),
+                 .workers = 2,
+                 .threads = 2,
+                 .every = 20,
+                 .probe = 2,
+                 .most = 200,
+                 .targets = {1000}};
+  CHECK(race(s) == app::ExitCode::ok);
+  const std::string table = contents(directory.path / "race" / "race.csv");
+  CHECK(std::count(table.begin(), table.end(), '\n') == 1 + 2 * 2);
+  s.train.output = (directory.path / "other").string();
+  s.targets = {0.001};  // never: the race gives up after 200 sentences
+  CHECK(race(s) == app::ExitCode::ok);
+  const std::string long_table = contents(directory.path / "other" / "race.csv");
+  CHECK(std::count(long_table.begin(), long_table.end(), '\n') == 1 + 2 * 11);
+}
