@@ -599,7 +599,8 @@ TEST_CASE("a failed write keeps the old file, removes the temporary one and says
   CHECK(thrown([&] { write_atomically(scratch.path / "no" / "f", "x"); }).code() ==
         ExitCode::cannot_create);
   fs::create_directory(scratch.path / "d");
-  CHECK(thrown([&] { write_atomically(scratch.path / "d", "x"); }).code() == ExitCode::cannot_create);
+  CHECK(thrown([&] { write_atomically(scratch.path / "d", "x"); }).code() ==
+        ExitCode::cannot_create);
   CHECK(std::distance(fs::directory_iterator(scratch.path), fs::directory_iterator()) == 2);
 }
 

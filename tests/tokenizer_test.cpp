@@ -10,9 +10,8 @@ namespace {
 // The sentences joined by '|', tokens by '/'.
 std::string show(const TextSettings& settings, std::string_view raw) {
   Tokenizer tokenizer(settings);
-  const std::string text = tokenizer.prepare(raw);
   std::string out;
-  tokenizer.split(text, [&](Tokens sentence) {
+  tokenizer.split(raw, [&](std::string_view, Tokens sentence) {
     CHECK_FALSE(sentence.empty());
     if (!out.empty()) out += '|';
     for (size_t i = 0; i < sentence.size(); ++i) out += (i ? "/" : "") + std::string(sentence[i]);
@@ -56,12 +55,15 @@ TEST_CASE("tokenizer: sentences end where Unicode ends them, not after abbreviat
 TEST_CASE("tokenizer: lower case and normal form come first") {
   const TextSettings lower = {.tokenizer = "word", .lower = true};
   CHECK(show(lower, "The CAFE\u0301") == "the/caf\u00E9");
+  // Capitals tell where sentences begin, also where they are then lower-cased.
+  CHECK(show({.tokenizer = "word", .lower = true, .split_sentences = true},
+             "One is here. Two are there.") == "one/is/here/.|two/are/there/.");
   CHECK(show({.normalize = "none"}, "CAFE\u0301") == "CAFE\u0301");
 }
 
 TEST_CASE("tokenizer: stops where it is told to") {
   Tokenizer tokenizer(kSplitWords);
   int sentences = 0;
-  tokenizer.split("A b. C d. E f.", [&](Tokens) { return ++sentences < 2; });
+  tokenizer.split("A b. C d. E f.", [&](std::string_view, Tokens) { return ++sentences < 2; });
   CHECK(sentences == 2);
 }

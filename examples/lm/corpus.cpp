@@ -31,9 +31,8 @@ void add_file(Corpus& corpus, const std::string& file, const TextSettings& setti
       settings.max_sentences > 0 ? settings.max_sentences : std::numeric_limits<int64_t>::max();
   int64_t records = 0;
   const auto use = [&](const Record& record) {
-    const std::string text = tokenizer.prepare(record.text);
     ++records;
-    tokenizer.split(text, [&](Tokens sentence) {
+    tokenizer.split(record.text, [&](std::string_view text, Tokens sentence) {
       if (corpus.sentences() == limit) return false;
       check_reserved(record, text, sentence, settings);
       corpus.add(sentence);

@@ -103,18 +103,25 @@ std::vector<std::string_view> Tokenizer::tokens(std::string_view text) {
   return out;
 }
 
-void Tokenizer::split(std::string_view text, const std::function<bool(Tokens)>& sentence) {
+void Tokenizer::split(std::string_view raw, const Use& sentence) {
   const auto use = [&](std::string_view part) {
     const std::vector<std::string_view> found = tokens(part);
-    return found.empty() || sentence(found);
+    return found.empty() || sentence(part, found);
   };
+  if (sentences_) {
+    // Capitals tell where a sentence begins: lower case comes after.
+    const std::string text = settings_.normalize == "nfc" ? nfc(raw) : std::string(raw);
+    sentences_->for_each(text, [&](std::string_view part) {
+      return settings_.lower ? use(lower(part)) : use(part);
+    });
+    return;
+  }
+  const std::string text = prepare(raw);
   if (!settings_.split_sentences) {
     use(text);
-  } else if (sentences_) {
-    sentences_->for_each(text, use);
   } else if (const auto line = tokens(text); !line.empty() && !line[0].starts_with('=')) {
     for (const Tokens part : split_tokens(line))
-      if (!sentence(part)) return;
+      if (!sentence(text, part)) return;
   }
 }
 

@@ -28,9 +28,10 @@ class Tokenizer {
 
   /// Lower case and normal form as set. `text` is UTF-8 without NUL.
   std::string prepare(std::string_view text) const;
-  /// Calls `sentence` with each sentence of a prepared text, as views of it; stops at false.
-  /// None is empty. Not to be called by two threads at once.
-  void split(std::string_view text, const std::function<bool(Tokens)>& sentence);
+  /// Calls `sentence` with each sentence of a text, prepared, and the text that its tokens are
+  /// views of; stops at false. None is empty. Not to be called by two threads at once.
+  using Use = std::function<bool(std::string_view text, Tokens)>;
+  void split(std::string_view raw, const Use& sentence);
   /// A prepared text as one sentence.
   std::vector<std::string_view> tokens(std::string_view text);
   /// The tokens as a text that is tokenized into them again.
