@@ -123,7 +123,7 @@ TEST_CASE("the default LSTM meets its goals on the held-out months, with several
   const struct {
     size_t held_out;
     double limit;
-  } rows[] = {{12, 22}, {24, 37}, {29, 26}};  // seasonal naive: 50.7, 77.0, 75.2
+  } rows[] = {{12, 22}, {24, 35}, {29, 26}};  // seasonal naive: 50.7, 77.0, 75.2
   for (const auto& row : rows) {
     const size_t held_out = row.held_out;  // clang 14 cannot capture a structured binding
     const double limit = row.limit;
@@ -133,7 +133,7 @@ TEST_CASE("the default LSTM meets its goals on the held-out months, with several
     for (const LstmForecaster& m : fit.members())
       errors.push_back(rmse(all.last(held_out), m.forecast(held_out)));
     CHECK(median(errors) < limit);
-    if (held_out == 24) CHECK(rmse(all.last(24), one_step(fit, all.last(24))) < 17.5);
+    if (held_out == 24) CHECK(rmse(all.last(24), one_step(fit, all.last(24))) < 17);
   }
 }
 
