@@ -74,7 +74,7 @@ refuses 10 'not finite' -q --lr 1e9 --epochs 300 --runs 1 --hidden 4 --test 100
 refuses 2 '--test: "May" is neither a number of values nor a time' --test May
 refuses 2 '--runs: stands before the command fit' --runs 3 fit
 refuses 66 'nowhere: no run of airline fit' forecast nowhere
-refuses 65 'at least 72' backtest short.csv
+refuses 65 'see --origins, --horizon and --lookback' backtest short.csv
 
 # Networks that are hardly trained are enough to see the program work.
 quick='-q --runs 2 --epochs 1'

@@ -132,7 +132,8 @@ app::ExitCode backtest(const BacktestSettings& settings) {
     series.time.resize(s.until);
   }
   if (s.training.direct) s.training.lstm.direct = static_cast<int64_t>(s.horizon);
-  require_enough(series, s.training.lstm, s.origins + s.horizon - 1);
+  require_enough(series, s.training.lstm, s.origins + s.horizon - 1,
+                 "--origins, --horizon and --lookback");
   if (s.output.empty()) s.output = app::create_default_run("airline", std::time(nullptr)).string();
   const app::RunDirectory directory(
       s.output, kFiles, s.overwrite ? app::IfRunExists::overwrite : app::IfRunExists::refuse);

@@ -85,7 +85,7 @@ Run fit_run(FitSettings& s) {
   const size_t test = held_out(s.test, series), season = season_of(series);
   if (s.horizon == 0) s.horizon = test > 0 ? test : season > 1 ? season : 12;
   if (s.training.direct) s.training.lstm.direct = static_cast<int64_t>(s.horizon);
-  require_enough(series, s.training.lstm, test);
+  require_enough(series, s.training.lstm, test, "--test and --lookback");
   if (s.output.empty()) s.output = app::create_default_run("airline", std::time(nullptr)).string();
   const app::RunDirectory directory(
       s.output, run_files(), s.overwrite ? app::IfRunExists::overwrite : app::IfRunExists::refuse);

@@ -31,10 +31,11 @@ void print_report(const Run& run, const Timeline& line, const Evaluation& evalua
   const std::string runs = run.settings.training.runs == 1
                                ? "1 run"
                                : fmt::format("median of {} runs", run.settings.training.runs);
+  const double sd = evaluation.multi_step.empty() ? 0 : evaluation.multi_step[0].rmse_sd;
   if (!evaluation.multi_step.empty()) {
-    fmt::print("{}, {} to {}; LSTM: {}, deviation of its RMSE {:.1f}\n\n", run.series.name,
-               run.series.time[run.train_size], run.series.time.back(), runs,
-               evaluation.multi_step[0].rmse_sd);
+    fmt::print("{}, {} to {}; LSTM: {}{}\n\n", run.series.name, run.series.time[run.train_size],
+               run.series.time.back(), runs,
+               sd > 0 ? fmt::format(", deviation of its RMSE {:.{}f}", sd, decimals(sd)) : "");
     print_table(fmt::format("multi-step: all forecast at {}", run.series.time[run.train_size - 1]),
                 evaluation.multi_step);
     print_table("\none step ahead: each when those before are known", evaluation.one_step);

@@ -124,14 +124,14 @@ Series read_input(const InputSettings& s) {
   return s.file.empty() ? airline_passengers() : read_series(s.file, s.read);
 }
 
-void require_enough(const Series& series, const LstmSettings& lstm, size_t test) {
+void require_enough(const Series& series, const LstmSettings& lstm, size_t test,
+                    const char* options) {
   const size_t season = season_of(series), lost = Preprocessing::lost(season, lstm.preprocessing);
   std::string reason = fmt::format(
       "{} to take differences, {} to look back, {} to learn from", lost, lstm.lookback,
       LstmForecaster::minimum(season, lstm) - lost - static_cast<size_t>(lstm.lookback));
   if (test > 0) reason += fmt::format(", {} held out", test);
-  require_length(series, LstmForecaster::minimum(season, lstm) + test,
-                 reason + ": see --test and --lookback");
+  require_length(series, LstmForecaster::minimum(season, lstm) + test, reason + ": see " + options);
   if (lstm.preprocessing.log) require_positive(series);
 }
 

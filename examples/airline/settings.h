@@ -39,9 +39,11 @@ void add_output_options(CLI::App& command, std::string& output, bool& overwrite)
 
 /// Throws UserError for a label that the series does not have.
 size_t held_out(const std::string& test, const Series& series);
-/// The series, long enough for `test` values held out and one network; throws FormatError.
 Series read_input(const InputSettings& settings);
-void require_enough(const Series& series, const LstmSettings& lstm, size_t test);
+/// Throws FormatError unless a network can be trained without `test` values; `options` are those
+/// that could be set lower.
+void require_enough(const Series& series, const LstmSettings& lstm, size_t test,
+                    const char* options);
 
 /// The season of a series as the methods take it.
 inline size_t season_of(const Series& series) { return season_length(series.frequency); }
