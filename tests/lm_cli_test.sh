@@ -144,10 +144,12 @@ verdict $? 'lm sample | head: no complaint'
 broken() {  # a copy of the run in which the last argument, a command, breaks something
   rm -rf broken && cp -rL run broken && (cd broken && eval "$1")
 }
-broken 'head -c 900 best > b && mv b best'
+broken 'rm ckpt-* last; head -c 1500 best > b && mv b best'
 check 65 'broken/best: .*truncated' lm eval broken text
-broken 'echo hello > best'
+broken 'rm ckpt-* last; echo hello > best'
 check 65 'broken/best: ' lm eval broken text
+broken 'echo hello > best'
+check 0 'perplexity' lm eval broken text
 broken 'echo { > config.json'
 check 65 'broken/config.json: ' lm eval broken text
 for change in '"hidden": 4/"hidden": 5' '"hidden": 4/"hidden": -4' '"hidden": 4/"hidden": 1e15' \

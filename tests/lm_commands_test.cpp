@@ -125,11 +125,11 @@ TEST_CASE("a short demo lowers the loss and leaves a whole run behind") {
   CHECK_FALSE(has(ended.err, "\x1b"));
   CHECK_FALSE(has(ended.err, "\r"));
   CHECK(has(ended.out, "held-out loss"));
-  CHECK(lines(ended.out).size() == 2 + 1 + 5 + 1);  // losses, heading, five sentences, run
+  CHECK(lines(ended.out).size() == 3 + 1 + 5 + 1);  // results, heading, five sentences, run
 
   for (const char* name :
        {"config.json", "vocab.txt", "best", "last", "metrics.csv", "metrics.jsonl", "results.json",
-        "learning_curve.csv", "learning_curve.gp"})
+        "run.json", "learning_curve.csv", "learning_curve.gp"})
     CHECK_MESSAGE(fs::exists(fs::path("run") / name), name);
   const auto results = nlohmann::json::parse(contents("run/results.json"));
   const double floor = results.at("floor"), loss = results.at("valid_loss");
@@ -258,7 +258,7 @@ TEST_CASE("each bad input has its exit code and one line that names culprit and 
   fs::create_directories("hollow");
   fs::create_directories("broken");
   write("broken/config.json", "{}");
-  write("broken/last", "not a checkpoint");
+  write("broken/ckpt-000001.safetensors", "not a checkpoint");
 
   struct Case {
     std::vector<const char*> words;

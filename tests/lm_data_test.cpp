@@ -175,7 +175,7 @@ TEST_CASE("a damaged config.json is refused with the file and the setting at fau
 
 TEST_CASE("a preset is taken from the command line before the options that change it") {
   const char* reference[] = {"lm", "train", "--preset", "reference", "x.txt"};
-  const TrainSettings s = preset_of(5, reference);
+  const TrainSettings s = defaults_of(5, reference);
   CHECK(s.model.cell == "rnn");
   CHECK(s.model.hidden == 100);
   CHECK_FALSE(s.model.bias);
@@ -183,7 +183,7 @@ TEST_CASE("a preset is taken from the command line before the options that chang
   CHECK(s.bptt.steps == 4);
   CHECK(s.input.valid_split == 0);
   const char* demo[] = {"lm", "train", "--preset=demo"};
-  CHECK(preset_of(3, demo).model.cell == "lstm");
+  CHECK(defaults_of(3, demo).model.cell == "lstm");
 }
 
 TEST_CASE("a text on disk is the text in memory, and its blocks are shuffled") {

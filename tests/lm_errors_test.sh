@@ -69,6 +69,14 @@ END
   row 'pieces of synchronous items' lm train text --update sync --max-item-tokens 5
   row 'record and replay' lm train text --record a --replay b
   row 'a recording of another kind' lm train text --record a --update sync
+  row 'a stream of whole sentences' lm train text --state stream
+  row 'a stream and several workers' lm train text --state stream --bptt-mode chunk --workers 2
+  row 'a time that is none' lm train text --max-time 5x
+  row 'a recording that stops inside an epoch' lm train text --record a --max-steps 5
+  row 'a run to resume that is not named' lm train text --resume
+  row 'resume and overwrite' lm train text --resume --overwrite -o run
+  row 'a run to resume with other settings' lm train --resume --batch 5 --lr 1 -o run
+  row 'a proof for workers that race' lm train text --verify-resume --workers 2
   row 'a quote of two characters' lm train text --quote ab
   row 'a prompt that is not UTF-8' lm sample run --prompt $'\xff'
   row 'a prompt with a mark' lm sample run --prompt 'the </s>'
@@ -153,12 +161,22 @@ END
   row 'an unknown name of the input' lm eval broken text
   changed "sed -i 's/\"hidden\": 4/\"hidden\": 5/' config.json"
   row 'a model of another size' lm eval broken text
-  changed "echo hello > best"
+  changed "rm ckpt-* last; echo hello > best"
   row 'a checkpoint that is none' lm eval broken text
-  changed "head -c 900 best > b; mv b best"
+  changed "rm ckpt-* last; head -c 1500 best > b; mv b best"
   row 'a checkpoint that is cut off' lm eval broken text
   changed "echo { > results.json"
   row 'results that are none' lm info broken
+
+  changed 'f=ckpt-*; printf x | dd of=$(echo $f) bs=1 seek=1500 conv=notrunc 2> /dev/null; rm best last'
+  row 'a checkpoint that was damaged' lm train --resume -o broken
+  changed 'sed -i s/cat/dog/ ../text'
+  row 'another text than the run to resume had' lm train --resume -o broken
+  sed -i s/dog/cat/ text
+  row 'nothing to draw' lm plot nosuch
+
+  section 'Training'
+  row 'a learning rate far too high' lm train text --quiet --progress none --lr 1e38 -o diverged
 
   section 'Models of other programs'
   row 'no such file' lm import nosuch.npz -o other

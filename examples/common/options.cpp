@@ -2,6 +2,7 @@
 #include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/text.h>
+#include <tapestry/examples/common/units.h>
 
 #include <algorithm>
 #include <charconv>
@@ -386,6 +387,33 @@ CLI::Validator one_of(std::vector<std::string> names) {
                        did_you_mean(text, names));
   };
   return {check, list};
+}
+
+CLI::Option* add_count(CLI::App& app, const std::string& flags, std::int64_t& value,
+                       const std::string& description) {
+  const auto check = [](std::string& text) -> std::string {
+    return parse_count(text) ? ""
+                             : "must be a count such as 5000, 50k or 10M, not " + in_quotes(text);
+  };
+  return app
+      .add_option_function<std::string>(
+          flags, [&value](const std::string& text) { value = *parse_count(text); }, description)
+      ->check(CLI::Validator(check, "such as 50k, 10M"))
+      ->default_str(fmt::format("{}", value));
+}
+
+CLI::Option* add_duration(CLI::App& app, const std::string& flags, double& seconds,
+                          const std::string& description) {
+  const auto check = [](std::string& text) -> std::string {
+    return parse_seconds(text) ? ""
+                               : "must be a time such as 90s, 30m or 2h, not " + in_quotes(text);
+  };
+  return app
+      .add_option_function<std::string>(
+          flags, [&seconds](const std::string& text) { seconds = *parse_seconds(text); },
+          description)
+      ->check(CLI::Validator(check, "such as 90s, 30m, 2h"))
+      ->default_str(fmt::format("{}", seconds));
 }
 
 void add_common_options(CLI::App& command, CommonOptions& options) {

@@ -63,6 +63,13 @@ CLI::Option* add_choice(CLI::App& app, const std::string& flags, Enum& value,
       ->default_str(initial);
 }
 
+/// Adds an option that takes a count such as 1200, 50k or 10M, or a time such as 90s, 30m or 2h,
+/// which becomes seconds. 0 means that there is no limit.
+CLI::Option* add_count(CLI::App& app, const std::string& flags, std::int64_t& value,
+                       const std::string& description);
+CLI::Option* add_duration(CLI::App& app, const std::string& flags, double& seconds,
+                          const std::string& description);
+
 /// The entry of `known` that `word` was most likely meant to be; empty when none is near.
 std::string nearest(const std::string& word, const std::vector<std::string>& known);
 

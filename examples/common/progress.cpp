@@ -134,7 +134,10 @@ double Progress::percent(const Status& status) const {
 
 std::string Progress::eta() const {
   if (active_seconds() < kEtaAfterSeconds || !(rate() > 0)) return "";
-  return "ETA " + clock_time(std::ceil(std::max(total_ - done_, 0.0) / rate()));
+  double left = std::max(total_ - done_, 0.0) / rate();
+  if (settings_.max_seconds > 0)
+    left = std::min(left, std::max(settings_.max_seconds - active_seconds(), 0.0));
+  return "ETA " + clock_time(std::ceil(left));
 }
 
 std::string Progress::plain_line(const Status& status, bool last) const {

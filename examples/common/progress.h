@@ -25,6 +25,7 @@ struct ProgressSettings {
   ProgressMode mode = ProgressMode::automatic;  ///< automatic: bar on a terminal, else plain
   double log_every = 10;                        ///< seconds between plain lines
   bool quiet = false;                           ///< neither progress nor log lines
+  double max_seconds = 0;                       ///< the run ends then at the latest; 0: no limit
   std::string unit = "tok";
   std::FILE* out = stderr;
   std::function<double()> clock;  ///< seconds, non-decreasing; empty: the steady clock

@@ -207,4 +207,9 @@ void MetricsWriter::row(std::span<const std::optional<double>> values) {
   ++rows_;
 }
 
+void MetricsWriter::sync() {
+  if (fsync(fileno(csv_.get())) != 0) fail_output(ExitCode::io_error, csv_path_, "cannot sync");
+  if (fsync(fileno(jsonl_.get())) != 0) fail_output(ExitCode::io_error, jsonl_path_, "cannot sync");
+}
+
 }  // namespace tapestry::app

@@ -63,6 +63,8 @@ class MetricsWriter {
     row(std::span(values.begin(), values.size()));
   }
   std::size_t rows() const { return rows_; }
+  /// Returns once what was written would survive a loss of power.
+  void sync();
 
  private:
   struct Close {

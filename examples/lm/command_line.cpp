@@ -27,13 +27,16 @@ app::ExitCode command_line(std::vector<const char*> words) {
     add_options(*options, settings);
     commands.emplace_back(options, [&settings, command] { return command(settings); });
   };
-  TrainSettings train_settings = preset_of(argc, words.data());
+  TrainSettings train_settings = defaults_of(argc, words.data());
+  train_settings.command.assign(words.begin(), words.end());
   EvalSettings eval_settings;
   ScoreSettings score_settings;
   SampleSettings sample_settings;
   InfoSettings info_settings;
   SynthSettings synth_settings;
   GradcheckSettings gradcheck_settings;
+  PlotSettings plot_settings;
+  SelftestSettings selftest_settings;
   VocabSettings vocab_settings;
   ExportSettings export_settings;
   SweepSettings sweep_settings;
@@ -53,6 +56,9 @@ app::ExitCode command_line(std::vector<const char*> words) {
   add("synth", "sentences of a built-in corpus, and its entropy", synth_settings, synth);
   add("gradcheck", "gradients of a model against finite differences", gradcheck_settings,
       gradcheck);
+  add("plot", "learning curves, staleness and credit horizon of runs", plot_settings, plot);
+  add("selftest", "gradients, products, determinism and threads on this machine", selftest_settings,
+      selftest);
 
   if (!app::parse(*app, argc, words.data())) return app::ExitCode::ok;
   for (const auto& [options, command] : commands)

@@ -101,4 +101,19 @@ struct SynthSettings {
 void add_options(CLI::App& command, SynthSettings& settings);
 app::ExitCode synth(const SynthSettings& settings);
 
+/// Draws the curves of runs.
+struct PlotSettings {
+  std::vector<std::string> runs;
+  std::string output;  // empty: the first run
+  int64_t steps = 20;
+  bool quiet = false;
+};
+void add_options(CLI::App& command, PlotSettings& settings);
+app::ExitCode plot(const PlotSettings& settings);
+
+/// Checks gradients, products, determinism and threads on this machine.
+struct SelftestSettings {};
+void add_options(CLI::App& command, SelftestSettings& settings);
+app::ExitCode selftest(const SelftestSettings& settings);
+
 }  // namespace tapestry::lm

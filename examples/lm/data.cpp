@@ -1,3 +1,4 @@
+#include <tapestry/examples/lm/checkpoint.h>
 #include <tapestry/examples/lm/data.h>
 #include <tapestry/examples/lm/disk_memory.h>
 
@@ -57,6 +58,19 @@ std::optional<double> floor_of(const Source& source, const Corpus& corpus) {
   const auto log_p = log_probability(source, corpus);
   if (!log_p || corpus.sentences() == 0) return {};
   return -*log_p / static_cast<double>(corpus.tokens() + corpus.sentences());
+}
+
+uint64_t Data::fingerprint() const {
+  uint64_t h = 0;
+  for (const EncodedCorpus* part : {&train, &valid}) {
+    h = hash_bytes(part->ids.data(), part->ids.size() * sizeof(int32_t), h);
+    h = hash_bytes(part->offsets.data(), part->offsets.size() * sizeof(int64_t), h);
+  }
+  for (int32_t id = 0; id < vocabulary.size(); ++id) {
+    const std::string& token = vocabulary.token(id);
+    h = hash_bytes(token.data(), token.size(), h);
+  }
+  return h;
 }
 
 Data read_data(const InputSettings& in) {

@@ -21,6 +21,9 @@ struct Data {
   std::optional<double> entropy = {};                        // of the grammar, exact
   std::optional<double> train_floor = {}, valid_floor = {};  // absent too where words are unknown
   std::vector<std::string> notes = {};                       // for the user: how files were read
+
+  /// Depends on every sentence and token of both parts: whether a run goes on with the same text.
+  uint64_t fingerprint() const;
 };
 
 /// Reads or draws the sentences. Throws as read_sentences() does.

@@ -4,8 +4,8 @@
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/lm/commands.h>
-#include <tapestry/examples/lm/evaluate.h>
 #include <tapestry/examples/lm/run.h>
+#include <tapestry/examples/lm/stream.h>
 
 #include <nlohmann/json.hpp>
 
@@ -29,9 +29,11 @@ app::ExitCode eval(const EvalSettings& s) {
     const auto status = [] {
       return app::Status{.prefix = "eval", .fraction = {}, .position = "", .fields = {}};
     };
-    const Evaluation out = evaluate(model, text, s.batch, [&](int64_t done) {
-      progress.update(static_cast<double>(done), status);
-    });
+    const Evaluation out = run.settings.stream
+                               ? evaluate_stream(model, text)
+                               : evaluate(model, text, s.batch, [&](int64_t done) {
+                                   progress.update(static_cast<double>(done), status);
+                                 });
     progress.finish(static_cast<double>(text.tokens()), status());
     return out;
   });

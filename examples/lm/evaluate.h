@@ -14,6 +14,13 @@ struct Evaluation {
   int64_t sentences = 0, tokens = 0, oov = 0;
   double total = 0, unknown = 0;  // nats: of all tokens, of those that are unknown
 
+  void add(const Batch& batch, const Tensor& token_losses) {
+    const Tensor losses = token_losses.cast(f64).to_contiguous();
+    total += sum(losses).item();
+    const auto targets = batch.targets.read<int32_t>();
+    for (size_t i = 0; i < targets.size(); ++i)
+      if (targets[i] == Vocabulary::unknown) unknown += losses.read<double>()[i];
+  }
   double loss() const { return total / static_cast<double>(tokens); }  // nats per token
   double perplexity() const { return std::exp(loss()); }
   double bits_per_token() const { return loss() / std::numbers::ln2; }
@@ -35,11 +42,7 @@ Evaluation evaluate(const LanguageModel<Cell>& model, const EncodedCorpus& corpu
     for (int64_t s = first; s < std::min(first + batch, corpus.sentences()); ++s)
       sentences.push_back(s);
     const Batch b = make_batch(corpus, sentences);
-    const Tensor losses = model.token_losses(b).value().cast(f64).to_contiguous();
-    out.total += sum(losses).item();
-    const auto targets = b.targets.read<int32_t>();
-    for (size_t i = 0; i < targets.size(); ++i)
-      if (targets[i] == Vocabulary::unknown) out.unknown += losses.read<double>()[i];
+    out.add(b, model.token_losses(b).value());
     advance(done += b.tokens());
   }
   return out;

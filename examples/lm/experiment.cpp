@@ -10,7 +10,7 @@ namespace tapestry::lm {
 
 TrainSettings experiment_settings() {
   const char* words[] = {"lm", "--preset", "reference"};
-  TrainSettings s = preset_of(3, words);
+  TrainSettings s = defaults_of(3, words);
   s.input.size = 5000;
   s.lr = 0.005;
   return s;

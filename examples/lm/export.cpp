@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/report.h>
+#include <tapestry/examples/lm/checkpoint.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/exchange.h>
 #include <tapestry/examples/lm/npz.h>
+#include <tapestry/examples/lm/place.h>
 #include <tapestry/examples/lm/run.h>
-#include <tapestry/examples/lm/trainer.h>
 
 namespace tapestry::lm {
 namespace {
@@ -106,10 +107,8 @@ app::ExitCode import_model(const ImportSettings& s) {
   }
   NamedTensors state;
   for (const auto& [name, tensor] : model.tensors) state.tensors["model." + name] = tensor;
-  state.put("epoch", 0);
-  state.put("tokens", 0);
-  state.put("loss", 0.0);
-  RunWriter(directory).checkpoint(state, 0, true);
+  Place().save(state);
+  CheckpointWriter(directory, 1).write(std::move(state), 0, true);
   fmt::print("{}\nrun {}\n", describe_model(settings), s.output);
   return app::ExitCode::ok;
 }

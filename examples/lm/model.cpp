@@ -44,8 +44,9 @@ Var LanguageModel<Cell>::hidden(const Batch& batch, Rng* rng, State* state) cons
 }
 
 template <class Cell>
-Var LanguageModel<Cell>::token_losses(const Batch& batch, Rng* rng) const {
-  return linear_cross_entropy(hidden(batch, rng), softmax_weight(), softmax_bias(), batch.targets);
+Var LanguageModel<Cell>::token_losses(const Batch& batch, Rng* rng, State* state) const {
+  return linear_cross_entropy(hidden(batch, rng, state), softmax_weight(), softmax_bias(),
+                              batch.targets);
 }
 
 template <class Cell>

@@ -32,10 +32,11 @@ struct LanguageModel {
   /// (Jozefowicz, Zaremba & Sutskever, 2015).
   LanguageModel(const ModelShape& shape, Rng& rng, DType dtype);
 
-  /// The loss of every token of the batch: (rows), nats. `rng` turns dropout on.
-  Var token_losses(const Batch& batch, Rng* rng = nullptr) const;
-
   using State = typename RNN<Cell>::State;
+  /// The loss of every token of the batch: (rows), nats. `rng` turns dropout on. The batch begins
+  /// in `*state`, where the state behind it is left; null: at zero.
+  Var token_losses(const Batch& batch, Rng* rng = nullptr, State* state = nullptr) const;
+
   /// What training minimises: the sum over the tokens divided by the number of sentences.
   Var loss(const Batch& batch, Rng* rng = nullptr) const {
     return loss(batch, batch.sentences(), nullptr, rng);

@@ -1,9 +1,13 @@
 #include <tapestry/examples/lm/run.h>
 
+#include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/lm/checkpoint.h>
 #include <tapestry/examples/lm/text.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 namespace tapestry::lm {
 namespace {
@@ -78,15 +82,32 @@ void for_each_setting(Settings& s, F&& f) {
   f("training", "schedule", s.schedule);
   f("training", "warmup", s.warmup);
   f("training", "epochs", s.epochs);
+  f("training", "stream", s.stream);
+  f("training", "max_steps", s.max_steps);
+  f("training", "max_tokens", s.max_tokens);
+  f("training", "max_time", s.max_time);
+  f("training", "patience", s.patience);
   f("training", "seed", s.seed);
+  f("parallel", "workers", s.parallel.workers);
+  f("parallel", "update", s.parallel.update);
+  f("parallel", "staleness", s.parallel.staleness);
+  f("parallel", "shards", s.parallel.shards);
+  f("parallel", "simulate", s.parallel.simulate);
+  f("parallel", "max_item_tokens", s.parallel.max_item_tokens);
+  f("parallel", "damp_stale", s.parallel.damp_stale);
+  f("parallel", "threads", s.parallel.threads);
+  f("output", "save_every", s.save_every);
+  f("output", "keep", s.keep);
+  f("output", "sample_every", s.sample_every);
 }
 
 }  // namespace
 
 const std::vector<std::string>& run_files() {
   static const std::vector<std::string> files = {
-      "config.json", "vocab.txt",     "ckpt-*.safetensors", "last",        "best",
-      "metrics.csv", "metrics.jsonl", "learning_curve.*",   "results.json"};
+      "config.json", "run.json",     "vocab.txt",     "ckpt-*.safetensors", "last",
+      "best",        "metrics.csv",  "metrics.jsonl", "learning_curve.*",   "credit_horizon.*",
+      "staleness.*", "results.json", "server.json"};
   return files;
 }
 
@@ -99,6 +120,8 @@ std::string config_text(const TrainSettings& settings) {
       out = name_of(kModes, value);
     else if constexpr (std::is_same_v<T, DType>)
       out = name_of(kTypes, value);
+    else if constexpr (std::is_same_v<T, UpdatePolicy>)
+      out = name_of(value);
     else
       out = value;
   });
@@ -118,6 +141,8 @@ TrainSettings parse_config(std::string_view text, const std::string& path) {
         read_name(kModes, from, value);
       else if constexpr (std::is_same_v<T, DType>)
         read_name(kTypes, from, value);
+      else if constexpr (std::is_same_v<T, UpdatePolicy>)
+        read_name(update_policies(), from, value);
       else
         from.get_to(value);
     });
@@ -146,28 +171,51 @@ TrainSettings parse_config(std::string_view text, const std::string& path) {
   return settings;
 }
 
+std::vector<std::string> changed_settings(const TrainSettings& before, const TrainSettings& now) {
+  // How long, how fast and where from may change; what was learnt so far must still hold.
+  constexpr const char* kFree[] = {
+      "/input/files",        "/input/valid",         "/model/vocabulary",  "/training/epochs",
+      "/training/max_steps", "/training/max_tokens", "/training/max_time", "/training/patience"};
+  const Json was = Json::parse(config_text(before)), is = Json::parse(config_text(now));
+  std::vector<std::string> out;
+  for (const Json& change : Json::diff(was, is)) {
+    const auto key = change.at("path").get<std::string>();
+    const bool free = std::any_of(std::begin(kFree), std::end(kFree),
+                                  [&](const char* prefix) { return key.starts_with(prefix); });
+    if (free || key.starts_with("/parallel") || key.starts_with("/output")) continue;
+    const Json::json_pointer at(key);
+    out.push_back(fmt::format("{} is {} in the run, not {}", key.substr(key.rfind('/') + 1),
+                              was.at(at).dump(), is.at(at).dump()));
+  }
+  return out;
+}
+
 Run Run::open(const std::string& path) {
   using app::ExitCode, app::UserError;
-  fs::path directory = path, checkpoint = path;
+  fs::path directory = path;
   std::error_code ignored;
-  if (fs::is_directory(directory, ignored)) {
-    checkpoint = directory / (fs::exists(directory / "best") ? "best" : "last");
-    if (!fs::exists(checkpoint))
-      throw UserError(ExitCode::no_input, path + " holds no checkpoint",
-                      "name the directory of a run that lm train has written");
-  } else if (fs::exists(directory, ignored)) {
-    directory = directory.parent_path();
-  } else {
+  const bool whole = fs::is_directory(path, ignored);
+  if (!whole && fs::exists(path, ignored))
+    directory = fs::path(path).parent_path();
+  else if (!whole)
     throw UserError(ExitCode::no_input, path + ": no such run",
                     "name the directory that lm train printed");
-  }
+  else if (checkpoints(directory).empty() && !fs::exists(directory / "best", ignored))
+    throw UserError(ExitCode::no_input, path + " holds no checkpoint",
+                    "name the directory of a run that lm train has written");
   const fs::path config = directory / "config.json";
   if (!fs::exists(config, ignored))
     throw UserError(ExitCode::no_input, path + " is not (in) a run: there is no " + config.string(),
                     "name the directory of a run that lm train has written");
-  Run run{directory, checkpoint, parse_config(read_text(config.string()), config.string()),
+  Run run{directory,
+          path,
+          parse_config(read_text(config.string()), config.string()),
           Vocabulary::load((directory / "vocab.txt").string()),
-          read_safetensors(checkpoint.string())};
+          {}};
+  if (whole)
+    std::tie(run.checkpoint, run.state) = read_newest(directory, "best");
+  else
+    run.state = read_checkpoint(path);
   require<FormatError>(run.vocabulary.size() == run.settings.model.vocabulary,
                        (directory / "vocab.txt").string(), " has ", run.vocabulary.size(),
                        " tokens and config.json says ", run.settings.model.vocabulary,

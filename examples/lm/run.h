@@ -2,10 +2,11 @@
 // A run: the directory that `lm train` leaves behind and the other commands read.
 //   config.json                  how the text is read, the model, the training settings
 //   vocab.txt                    token<TAB>count, a line per id
+//   run.json                     the manifest: command, data, machine
 //   ckpt-000123.safetensors      parameters, optimizer, counters after 123 updates
 //   last, best                   links to checkpoints
 //   metrics.csv, metrics.jsonl   progress of the loss
-//   learning_curve.*             its picture (svg, png) with data (csv) and script (gp)
+//   learning_curve.*, ...        pictures (svg, png) with data (csv) and script (gp)
 //   results.json                 what `lm train --json` prints, once the run has ended
 
 #include <tapestry/examples/lm/settings.h>
@@ -22,6 +23,10 @@ const std::vector<std::string>& run_files();
 std::string config_text(const TrainSettings& settings);
 TrainSettings parse_config(std::string_view text, const std::string& path);
 
+/// What differs between the settings of a run and those to resume it with, a line each; nothing of
+/// what may change.
+std::vector<std::string> changed_settings(const TrainSettings& before, const TrainSettings& now);
+
 /// A run opened for reading.
 struct Run {
   std::filesystem::path directory, checkpoint;
@@ -29,8 +34,8 @@ struct Run {
   Vocabulary vocabulary;
   NamedTensors state;
 
-  /// `path` is a run directory (its best checkpoint, else its last) or a checkpoint file in one.
-  /// Throws UserError (no_input), FormatError.
+  /// `path` is a run directory (its best checkpoint, else the newest that can be read) or a
+  /// checkpoint file in one. Throws UserError (no_input), FormatError.
   static Run open(const std::string& path);
 
   /// The model, in the element type it was trained in or another.

@@ -1,9 +1,12 @@
 #include <tapestry/examples/common/options.h>
+#include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/settings.h>
+#include <tapestry/examples/lm/text.h>
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
 
+#include <filesystem>
 #include <string_view>
 
 namespace tapestry::lm {
@@ -35,28 +38,46 @@ TrainSettings demo_preset() {
   return s;
 }
 
+/// Whether a run does the same when it is run again.
+bool repeats(const ParallelSettings& p) {
+  return p.simulate == 0 && (p.workers == 1 || in_rounds(p));
+}
+
 [[noreturn]] void refuse(const std::string& what, const std::string& hint) {
   throw app::UserError(app::ExitCode::usage, what, hint);
 }
 
-std::vector<std::pair<std::string, UpdatePolicy>> policies() {
-  return {{"async", UpdatePolicy::async},       {"sync", UpdatePolicy::sync},
-          {"ssp", UpdatePolicy::ssp},           {"hogwild", UpdatePolicy::hogwild},
-          {"critical", UpdatePolicy::critical}, {"critical-push", UpdatePolicy::critical_push}};
-}
-
 }  // namespace
 
-TrainSettings preset_of(int argc, const char* const* argv) {
+const std::vector<std::pair<std::string, UpdatePolicy>>& update_policies() {
+  static const std::vector<std::pair<std::string, UpdatePolicy>> names = {
+      {"async", UpdatePolicy::async},       {"sync", UpdatePolicy::sync},
+      {"ssp", UpdatePolicy::ssp},           {"hogwild", UpdatePolicy::hogwild},
+      {"critical", UpdatePolicy::critical}, {"critical-push", UpdatePolicy::critical_push}};
+  return names;
+}
+
+TrainSettings defaults_of(int argc, const char* const* argv) {
   TrainSettings s;
+  std::string output;
+  bool resume = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
-    const std::string_view name = word == "--preset" && i + 1 < argc ? argv[i + 1]
-                                  : word.starts_with("--preset=")    ? word.substr(9)
-                                                                     : "";
-    if (name == "reference") s = reference_preset();
-    if (name == "demo") s = demo_preset();
+    // The value of the option `name`, in this word or the next.
+    const auto value = [&](std::string_view name) -> std::string_view {
+      if (word == name && i + 1 < argc) return argv[i + 1];
+      const bool inside = word.starts_with(name) && word.substr(name.size()).starts_with('=');
+      return inside ? word.substr(name.size() + 1) : "";
+    };
+    if (value("--preset") == "reference") s = reference_preset();
+    if (value("--preset") == "demo") s = demo_preset();
+    if (word == "--resume") resume = true;
+    for (const char* name : {"-o", "--output"})
+      if (!value(name).empty()) output = value(name);
   }
+  const std::string config = output + "/config.json";
+  if (resume && !output.empty() && std::filesystem::exists(config))
+    return parse_config(read_text(config), config);
   return s;
 }
 
@@ -163,8 +184,22 @@ void add_options(CLI::App& command, TrainSettings& s) {
   command.add_option("--warmup", s.warmup, "updates of linear warm-up")
       ->check(whole_number(0))
       ->group(training);
+  app::add_choice<bool>(command, "--state", s.stream, {{"sentence", false}, {"stream", true}},
+                        "where a sentence begins: at zero, or in the state of the one before it")
+      ->group(training);
   command.add_option("--epochs", s.epochs, "passes over the text")
       ->check(whole_number(1))
+      ->group(training);
+  app::add_count(command, "--max-steps", s.max_steps, "stop after this many updates (0: epochs)")
+      ->group(training);
+  app::add_count(command, "--max-tokens", s.max_tokens, "stop after this many tokens (0: epochs)")
+      ->group(training);
+  app::add_duration(command, "--max-time", s.max_time, "stop after this time (0: epochs)")
+      ->group(training);
+  command
+      .add_option("--patience", s.patience,
+                  "stop when the held-out loss has not fallen for N epochs (0: never)")
+      ->check(whole_number(0))
       ->group(training);
   command.add_option("--seed", s.seed, "of initialisation, order and dropout")
       ->check(whole_number(0))
@@ -175,7 +210,7 @@ void add_options(CLI::App& command, TrainSettings& s) {
   command.add_option("--workers", p.workers, "workers of the parameter server")
       ->check(whole_number(1, 1024))
       ->group(parallel);
-  app::add_choice<UpdatePolicy>(command, "--update", p.update, policies(),
+  app::add_choice<UpdatePolicy>(command, "--update", p.update, update_policies(),
                                 "how workers share their updates")
       ->group(parallel);
   command.add_option("--staleness", p.staleness, "items a worker may be ahead, for --update ssp")
@@ -206,6 +241,21 @@ void add_options(CLI::App& command, TrainSettings& s) {
   command.add_option("-o,--output", s.output, "run directory (default: a new one below runs/)")
       ->group(output);
   command.add_flag("--overwrite", s.overwrite, "replace the run in the output directory")
+      ->group(output);
+  command.add_flag("--resume", s.resume, "continue the run in the output directory")->group(output);
+  app::add_count(command, "--save-every", s.save_every,
+                 "updates between checkpoints (0: after each epoch)")
+      ->group(output);
+  command.add_option("--keep", s.keep, "checkpoints kept, besides the best")
+      ->check(whole_number(1))
+      ->group(output);
+  app::add_count(command, "--sample-every", s.sample_every,
+                 "updates between sentences of the model in the log (0: none)")
+      ->group(output);
+  command.add_flag("--dry-run", s.dry_run, "print the plan of the run and stop")->group(output);
+  command
+      .add_flag("--verify-resume", s.verify_resume,
+                "first prove that a resumed run repeats an uninterrupted one to the bit")
       ->group(output);
   command.add_flag("--json", s.json, "print the results as one JSON object")->group(output);
   app::add_common_options(command, s.common);
@@ -258,6 +308,26 @@ void resolve(TrainSettings& s) {
       (p.update != UpdatePolicy::async || p.simulate > 0))
     refuse("--record and --replay are for --update async",
            "the other modes repeat by themselves, or race");
+  const bool replayed = !p.record.empty() || !p.replay.empty();
+  if (replayed && (s.resume || s.verify_resume || s.save_every > 0 || s.sample_every > 0 ||
+                   s.max_steps > 0 || s.max_tokens > 0 || s.max_time > 0))
+    refuse("--record and --replay need whole epochs",
+           "leave out --resume, --save-every, --sample-every and the --max options");
+  if (s.resume && s.output.empty())
+    refuse("--resume needs the directory of the run", "name it with -o");
+  if (s.resume && s.overwrite)
+    refuse("--resume and --overwrite exclude each other", "one continues a run, one removes it");
+  if (s.verify_resume && !repeats(p))
+    refuse("--verify-resume needs a run that repeats to the bit",
+           "give --workers 1 or --update sync");
+  if (s.stream && s.bptt.mode != BpttMode::chunk)
+    refuse("--state stream is trained in windows of --bptt steps",
+           "add --bptt-mode chunk --bptt 35");
+  if (s.stream && (p.workers > 1 || p.simulate > 0))
+    refuse("--state stream goes with one worker", "a stream has one order");
+  if (s.stream && p.max_item_tokens > 0)
+    refuse("--state stream and --max-item-tokens exclude each other",
+           "a stream is updated every --bptt steps");
   if (s.lr == 0) s.lr = s.optimizer == "sgd" ? 0.005 : 0.001;
 }
 
@@ -277,9 +347,12 @@ std::string describe_bptt(const Bptt& bptt) {
                                         : fmt::format("bptt chunk {}", bptt.steps);
 }
 
+bool in_rounds(const ParallelSettings& p) {
+  return p.update == UpdatePolicy::sync || (p.update == UpdatePolicy::ssp && p.staleness == 0);
+}
+
 const char* name_of(UpdatePolicy policy) {
-  static const auto names = policies();
-  for (const auto& [name, value] : names)
+  for (const auto& [name, value] : update_policies())
     if (value == policy) return name.c_str();
   return "";
 }

@@ -52,16 +52,23 @@ struct TrainSettings {
   double momentum = 0, weight_decay = 0, clip_norm = 0;
   std::string schedule = "constant";  // constant, plateau, step, cosine
   int64_t warmup = 0;                 // updates
+  bool stream = false;                // the state of one sentence is where the next one begins
+  int64_t max_steps = 0, max_tokens = 0, patience = 0;  // 0: no limit; patience in epochs
+  double max_time = 0;                                  // seconds
   uint64_t seed = 1;
   ParallelSettings parallel;
 
   std::string output;
-  bool overwrite = false, json = false;
+  bool overwrite = false, json = false, resume = false, dry_run = false, verify_resume = false;
+  int64_t save_every = 0, keep = 3;  // updates between checkpoints, 0: epochs; checkpoints kept
+  int64_t sample_every = 0;          // updates between samples shown; 0: never
+  std::vector<std::string> command;  // the words of the command line, for the manifest
   app::CommonOptions common;
 };
 
-/// The settings of --preset NAME when argv names one that exists, else the defaults.
-TrainSettings preset_of(int argc, const char* const* argv);
+/// What options change: the settings of the run that --resume names, or of --preset NAME when argv
+/// names one that exists, else the defaults.
+TrainSettings defaults_of(int argc, const char* const* argv);
 
 /// Registers the options of `lm train`, whose defaults are those of `settings`.
 void add_options(CLI::App& command, TrainSettings& settings);
@@ -78,7 +85,10 @@ std::string describe_bptt(const Bptt& bptt);
 /// "adam lr 0.01 cosine, bptt full, 16 sentences per update, 3 epochs, seed 1"
 std::string describe_training(const TrainSettings& settings);
 
+/// Whether workers go through the items in rounds, one update for all.
+bool in_rounds(const ParallelSettings& settings);
 /// "async", "sync", ...
+const std::vector<std::pair<std::string, UpdatePolicy>>& update_policies();
 const char* name_of(UpdatePolicy policy);
 
 /// Throws UserError (usage) for a shape or a truncation that makes no sense.

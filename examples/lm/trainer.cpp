@@ -1,7 +1,7 @@
 #include <tapestry/examples/lm/trainer.h>
 
+#include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 
 namespace tapestry::lm {
@@ -76,38 +76,27 @@ void ScheduleFile::save() const {
   app::write_atomically(record_, bytes);
 }
 
-RunWriter::RunWriter(const app::RunDirectory& directory)
-    : directory_(directory),
-      metrics_(directory.path(), {"epoch", "step", "tokens", "seconds", "train_loss", "valid_loss",
-                                  "lr", "grad_norm"}) {}
-
-void RunWriter::checkpoint(const NamedTensors& state, int64_t updates, bool best) {
-  const std::string name = fmt::format("ckpt-{:06}.safetensors", updates);
-  write_safetensors((directory_ / name).string(), state);
-  link("last", name);
-  last_ = name;
-  if (best) {
-    link("best", name);
-    best_ = name;
-  }
-  for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
-    const std::string found = entry.path().filename().string();
-    if (found.starts_with("ckpt-") && found != last_ && found != best_)
-      std::filesystem::remove(entry.path());
-  }
+app::UserError diverged(const Place& place, int worker, const std::string& what,
+                        const std::string& last_checkpoint, const std::string& run) {
+  const std::string who = worker < 0 ? "" : fmt::format(", worker {}", worker);
+  const std::string kept = last_checkpoint.empty()
+                               ? "no checkpoint had been saved yet"
+                               : fmt::format("{}/{} is good", run, last_checkpoint);
+  return {app::ExitCode::diverged,
+          fmt::format("diverged in epoch {} after update {}{}: {}", place.epoch + 1, place.updates,
+                      who, what),
+          fmt::format("{}; try a lower --lr, --clip-norm, --warmup, or fewer --workers", kept)};
 }
 
-/// Replaces a symbolic link in one step.
-void RunWriter::link(const std::string& name, const std::string& target) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const fs::path beside = directory_ / (name + ".new");
-  fs::remove(beside, error);
-  fs::create_symlink(target, beside, error);
-  if (!error) fs::rename(beside, directory_ / name, error);
-  if (error)
-    throw app::UserError(app::ExitCode::cannot_create,
-                         (directory_ / name).string() + ": " + error.message());
+std::string first_bad_step(const Tensor& losses, const Packing& packing) {
+  const auto values = losses.cast(f64).to_vector<double>();
+  for (size_t row = 0; row < values.size(); ++row) {
+    if (std::isfinite(values[row])) continue;
+    const auto next =
+        std::upper_bound(packing.offsets.begin(), packing.offsets.end(), static_cast<int64_t>(row));
+    return fmt::format("time step {} of {}", next - packing.offsets.begin(), packing.steps());
+  }
+  return "";
 }
 
 }  // namespace tapestry::lm

@@ -1,0 +1,108 @@
+#!/bin/bash
+# lm_kill_test.sh PROGRAM [KILLS]: a run that is stopped, in whatever way and moment, loses nothing:
+# its last checkpoint loads, and a resumed run ends with the bits of one that was never stopped.
+# KILLS is how often a run is killed at a random moment (5).
+set -u
+PATH=$(dirname "$(realpath "$1")"):$PATH
+kills=${2:-5}
+export LC_ALL=C NO_COLOR=1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+RANDOM=${SEED:-$$}
+echo "seed $RANDOM"
+
+verdict() {  # 0 or 1, description
+  if (( $1 )); then echo "not ok $2"; sed 's/^/    /' err; failed=1; else echo "ok $2"; fi
+}
+options=(train --preset demo --size 600 --batch 4 --hidden 8 --dropout 0.2 --epochs 3 --clip-norm 5
+         --progress none)
+train() {  # DIRECTORY OPTION...
+  lm "${options[@]}" -o "$@" > out 2> err
+}
+params() { grep -o '"fingerprint": "[^"]*"' "$1/results.json"; }
+same() {  # DIRECTORY: it ended as the uninterrupted run did, its metrics too (but for the times)
+  [[ $(params "$1") == $(params whole) ]] &&
+    cmp -s <(cut -d, -f1-3,5- whole/metrics.csv) <(cut -d, -f1-3,5- "$1/metrics.csv")
+}
+ends_same() {  # DIRECTORY, description
+  train "$1" --resume --save-every 20 --max-steps 0 && same "$1"
+  verdict $? "$2"
+}
+stop() {  # SIGNAL DIRECTORY: trains and sends the signal at a random moment; the exit code
+  lm "${options[@]}" -o "$2" --resume --save-every 20 > out 2> err & local job=$!
+  sleep 0.$(( RANDOM % 50 + 10 ))
+  kill -"$1" $job 2> err_kill
+  wait $job 2> err_kill
+}
+
+train whole
+verdict $? 'a run without interruption'
+for steps in 1 150 170 449; do
+  train "steps$steps" --max-steps $steps --keep 1
+  ends_same "steps$steps" "--max-steps $steps, then on"
+done
+train fresh --resume && [[ $(< err) == *'starting from the beginning'* ]] && same fresh
+verdict $? '--resume where there is no checkpoint starts from the beginning'
+train fresh --resume --batch 5
+[[ $? == 2 && $(< err) == *'batch is 4 in the run, not 5'* ]]
+verdict $? '--resume with another batch is refused'
+train fresh
+[[ $? == 73 && $(< err) == *'already holds a run'* ]]
+verdict $? 'a run is not overwritten'
+
+for signal in INT TERM; do
+  stop $signal "by$signal"; code=$?
+  [[ $code == 0 || ( $code == 130 && $signal == INT ) || ( $code == 143 && $signal == TERM ) ]]
+  verdict $? "SIG$signal ends with exit code $code"
+  ends_same "by$signal" "SIG$signal, then on"
+done
+stop USR1 usr1 && same usr1
+verdict $? 'SIGUSR1 saves and goes on'
+
+for (( i = 1; i <= kills; ++i )); do
+  stop KILL killed
+  if compgen -G 'killed/ckpt-*.safetensors' > /dev/null; then
+    lm info killed > out 2> err
+    verdict $? "kill $i: the last checkpoint loads ($(grep -o 'ckpt-[0-9]*' out | head -n 1))"
+  fi
+  [[ -e killed/results.json ]] && rm -rf killed  # it was done before: once more
+done
+ends_same killed "killed $kills times, then on"
+
+train damaged --max-steps 170 --save-every 20
+last=damaged/$(readlink damaged/last)
+printf 'x' | dd of="$last" bs=1 seek=3000 conv=notrunc 2> err_kill
+lm info damaged/last > out 2> err
+[[ $? == 65 && $(< err) == *checksum* ]]
+verdict $? 'a damaged checkpoint is recognised'
+train damaged --resume --max-steps 0 && [[ $(< err) == *'going back to damaged/ckpt-000160'* ]] && same damaged
+verdict $? 'a damaged checkpoint: back to the one before it'
+
+( trap '' XFSZ; train full --max-steps 170 --save-every 20
+  ulimit -f 8; train full --resume --save-every 20 --max-steps 0 )
+[[ $? == 74 && $(< err) == *'could not be saved'*'is good'* ]]
+verdict $? 'no space: says which checkpoint is good'
+ends_same full 'no space, then on'
+
+lm "${options[@]}" --size 100000 -o busy > out 2> err & job=$!
+for (( i = 0; i < 600; ++i )); do
+  [[ -e busy/config.json ]] && break
+  sleep 0.05
+done
+kill -STOP $job
+lm train --corpus agreement -o busy --resume > out2 2> err2
+[[ $? == 73 && $(< err2) == *'in use by another process'* ]]
+verdict $? 'a run directory in use'
+kill -KILL $job
+wait $job 2> err_kill
+
+for more in '' '--workers 2 --update sync' '--state stream --bptt-mode chunk --bptt 5' '--cell gru --tied --embed 8'; do
+  train verified --overwrite --max-steps 1 --verify-resume $more && [[ $(< err) == *'resume verified'* ]]
+  verdict $? "--verify-resume $more"
+done
+train verified --overwrite --verify-resume --workers 2
+[[ $? == 2 ]]
+verdict $? '--verify-resume is for runs that repeat'
+exit $failed
