@@ -163,7 +163,8 @@ END
   row 'a model of another size' lm eval broken text
   changed "rm ckpt-* last; echo hello > best"
   row 'a checkpoint that is none' lm eval broken text
-  changed "rm ckpt-* last; head -c 1500 best > b; mv b best"
+  # within the tensors: how long the header before them is depends on times that it holds
+  changed 'rm ckpt-* last; head -c $((8 + $(od -An -t u8 -N 8 best) + 420)) best > b; mv b best'
   row 'a checkpoint that is cut off' lm eval broken text
   changed "echo { > results.json"
   row 'results that are none' lm info broken
