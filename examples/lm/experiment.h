@@ -4,10 +4,9 @@
 // order, however many workers there are.
 
 #include <tapestry/examples/common/interrupt.h>
-#include <tapestry/examples/lm/batch.h>
 #include <tapestry/examples/lm/data.h>
 #include <tapestry/examples/lm/settings.h>
-#include <tapestry/optim/parameter_server.h>
+#include <tapestry/examples/lm/train_batch.h>
 
 #include <atomic>
 
@@ -21,25 +20,6 @@ void add_experiment_options(CLI::App& command, TrainSettings& settings);
 Data read_experiment_data(TrainSettings& settings);
 /// Throws UserError with the signal's exit code once a signal has come.
 void stop_if_interrupted();
-
-/// What the workers of a server do with one batch: an update, or where it has more than `most`
-/// tokens (0: never) one for each piece, with the state carried on. Returns the loss in nats,
-/// summed over the tokens.
-template <class Cell>
-double train_batch(const LanguageModel<Cell>& m, Worker& w, const Batch& batch, int64_t most,
-                   Rng* dropout = nullptr) {
-  const int64_t sentences = batch.sentences();
-  const auto weight = static_cast<double>(sentences);
-  if (most == 0 || batch.tokens() <= most)
-    return weight * w.update([&] { return m.loss(batch, dropout); },
-                             static_cast<double>(batch.tokens()), weight);
-  double loss = 0;
-  auto state = m.rnn.zero(sentences);
-  for (const Batch& piece : pieces(batch, most))
-    loss += w.update([&] { return m.loss(piece, sentences, &state, dropout); },
-                     static_cast<double>(piece.tokens()), weight);
-  return weight * loss;
-}
 
 /// A model in training. Settings beyond model, bptt, lr, clip_norm, seed and parallel are not used.
 template <class Cell>
@@ -62,8 +42,8 @@ class Experiment {
     }
     const auto body = [&](LanguageModel<Cell>& m, Worker& w, int64_t item) {
       const Batch batch = make_batch(corpus_, batches[static_cast<size_t>(item)]);
-      const double loss = train_batch(m, w, batch, s_.parallel.max_item_tokens);
-      total_.fetch_add(loss, std::memory_order_relaxed);
+      const BatchLoss loss = train_batch(m, w, batch, s_.parallel.max_item_tokens);
+      total_.fetch_add(loss.total, std::memory_order_relaxed);
       tokens_.fetch_add(batch.tokens(), std::memory_order_relaxed);
     };
     const auto items = static_cast<int64_t>(batches.size());

@@ -1,6 +1,7 @@
 // Trainer: the loop, what a worker does with an item, who is to blame where it diverges, the books,
 // and what a checkpoint holds. Compiled here, once for each cell.
 
+#include <tapestry/examples/lm/train_batch.h>
 #include <tapestry/examples/lm/trainer.h>
 
 namespace tapestry::lm {
@@ -134,29 +135,21 @@ void Trainer<Cell>::train_item(LanguageModel<Cell>& m, Worker& w, int64_t item) 
   const Batch batch = batch_of(item);
   Rng dropout = dropout_of(item);
   Rng* rng = s_.dropout > 0 ? &dropout : nullptr;
-  const int64_t sentences = batch.sentences(), most = s_.parallel.max_item_tokens;
-  const auto weight = static_cast<double>(sentences);
-  const auto size = [](const Batch& b) { return static_cast<double>(b.tokens()); };
-  double loss = 0;
-  int64_t updates = 1;
+  BatchLoss loss;
   try {
     if (stream_) {
-      loss = w.update([&] { return m.loss(batch, sentences, &state_, rng); }, size(batch), weight);
-    } else if (most == 0 || batch.tokens() <= most) {
-      loss = w.update([&] { return m.loss(batch, rng); }, size(batch), weight);
+      const int64_t columns = batch.sentences();
+      const auto weight = static_cast<double>(columns);
+      const auto tokens = static_cast<double>(batch.tokens());
+      const auto window = [&] { return m.loss(batch, columns, &state_, rng); };
+      loss = {weight * w.update(window, tokens, weight), 1};
     } else {
-      auto state = m.rnn.zero(sentences);
-      updates = 0;
-      for (const Batch& piece : pieces(batch, most)) {
-        loss +=
-            w.update([&] { return m.loss(piece, sentences, &state, rng); }, size(piece), weight);
-        ++updates;
-      }
+      loss = train_batch(m, w, batch, s_.parallel.max_item_tokens, rng);
     }
   } catch (const NonFiniteError& e) {
     blame(m, w.index(), item, e.what());
   }
-  note(batch.tokens(), loss * weight, w.gradient_norm(), updates);
+  note(batch.tokens(), loss.total, w.gradient_norm(), loss.updates);
 }
 
 template <class Cell>

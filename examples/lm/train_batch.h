@@ -1,0 +1,36 @@
+#pragma once
+// What a worker of the server does with one batch.
+
+#include <tapestry/examples/lm/batch.h>
+#include <tapestry/examples/lm/model.h>
+#include <tapestry/optim/parameter_server.h>
+
+namespace tapestry::lm {
+
+struct BatchLoss {
+  double total = 0;     // nats, summed over the tokens
+  int64_t updates = 0;  // that were made of the batch
+};
+
+/// An update, or where the batch has more than `most` tokens (0: never) one for each piece, with
+/// the state carried on. Throws NonFiniteError.
+template <class Cell>
+BatchLoss train_batch(const LanguageModel<Cell>& m, Worker& w, const Batch& batch, int64_t most,
+                      Rng* dropout = nullptr) {
+  const int64_t sentences = batch.sentences();
+  const auto weight = static_cast<double>(sentences);
+  const auto update = [&](const Batch& b, auto loss) {
+    return weight * w.update(loss, static_cast<double>(b.tokens()), weight);
+  };
+  if (most == 0 || batch.tokens() <= most)
+    return {update(batch, [&] { return m.loss(batch, dropout); }), 1};
+  BatchLoss out;
+  auto state = m.rnn.zero(sentences);
+  for (const Batch& piece : pieces(batch, most)) {
+    out.total += update(piece, [&] { return m.loss(piece, sentences, &state, dropout); });
+    ++out.updates;
+  }
+  return out;
+}
+
+}  // namespace tapestry::lm
