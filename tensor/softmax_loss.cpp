@@ -14,7 +14,7 @@ namespace {
 using namespace simd;
 
 constexpr int64_t kBlock = kSoftmaxBlock;
-constexpr int64_t kChunkBytes = 256;  // of a row of lanes: 64 tokens in f32, 32 in f64
+constexpr int64_t kChunkBytes = 512;  // of a row of lanes: 128 tokens in f32, 64 in f64
 
 template <class T>
 struct Problem {
@@ -34,36 +34,34 @@ template <class T>
 struct Chunk {
   const Problem<T>& p;
   int64_t first, count, lanes, padded_hidden;
-  T* ht;           // (H, lanes): h transposed
-  T* hp;           // (count, padded H): h with rows of whole vectors
-  T* e;            // (V, lanes): exp(z - block maximum), later the gradient of z
-  T* block_max;    // (blocks, lanes): the running maximum that a block was computed with
-  T* target_z;     // (lanes)
-  T *top, *total;  // (threads, lanes): maximum and sum of the exponentials, per range of words
-  T* dht;          // (threads, H, lanes)
-  T* spill;        // (threads, kBlock, one vector): the last columns of dweight
+  T* ht;         // (H, lanes): h transposed
+  T* hp;         // (count, padded H): h with rows of whole vectors
+  T* e;          // (V, lanes): exp(z - block maximum), later the gradient of z
+  T* block_max;  // (blocks, lanes): the running maximum that a block was computed with
+  T* target_z;   // (lanes)
+  T *part_top,
+      *part_sum;  // (threads, lanes): maximum and sum of the exponentials of a range of words
+  T *top, *norm;  // (lanes): of the whole vocabulary
+  T* mean;        // (threads, count, padded H): sum of exp(z - maximum) times the word's weights
+  T* target;      // (count, padded H): the weights of the target
+  T* spill;       // (threads, kBlock, one vector): last columns of a block of weight or dweight
 
   const T* weight(int64_t word) const { return p.weight + word * p.hidden; }
-  /// The tiles touch rows in patterns that the processor does not foresee: ask for what comes next,
-  /// a row at a time while exponentials are computed.
-  template <int for_writing>
-  static void fetch(const T* row, int64_t n) {
-    for (int64_t i = 0; i < n; i += 64 / static_cast<int64_t>(sizeof(T)))
-      __builtin_prefetch(row + i, for_writing);
-  }
-  void fetch_next_weight(int64_t word) const {
-    if (word + kBlock < p.words) fetch<0>(weight(word + kBlock), p.hidden);
-  }
   int64_t words_of(int64_t block) const { return std::min(kBlock, p.words - block * kBlock); }
   /// The i-th block of a sweep over [begin, end).
   int64_t block_at(int64_t i, int64_t begin, int64_t end) const {
     return begin + (i - begin + p.first_block) % (end - begin);
   }
+  T scale(int64_t t) const {
+    return t < count && p.targets[first + t] != p.ignored ? p.scale[(first + t) * p.scale_step]
+                                                          : T{0};
+  }
   void transpose_in();
   void forward(int thread, int64_t block_begin, int64_t block_end);
+  void add_to_mean(int thread, int64_t word, int64_t n);
   void join(int threads);
+  void finish_dh(int threads);
   void backward(int thread, int64_t block_begin, int64_t block_end, bool accumulate);
-  void transpose_out(int threads);
 };
 
 template <class T>
@@ -78,34 +76,37 @@ void Chunk<T>::transpose_in() {
   }
 }
 
-/// Blocks of logits, their running maxima, exponentials and sums (one pass, online).
+/// Blocks of logits, their running maxima, exponentials and sums (one pass, online); while a block
+/// of weights is in cache, also the mean of the weights under the softmax, which dh needs.
 template <class T>
 void Chunk<T>::forward(int thread, int64_t block_begin, int64_t block_end) {
   constexpr int64_t L = kLanes<T>;
-  T *m = top + thread * lanes, *s = total + thread * lanes;
+  T *m = part_top + thread * lanes, *s = part_sum + thread * lanes;
   std::fill_n(m, lanes, std::numeric_limits<T>::lowest());
   std::fill_n(s, lanes, T{0});
+  T* sums = mean + thread * count * padded_hidden;
+  if (p.dh) std::fill_n(sums, count * padded_hidden, T{0});
   for (int64_t i = block_begin; i < block_end; ++i) {
     const int64_t b = block_at(i, block_begin, block_end), word = b * kBlock, n = words_of(b);
     T* z = e + word * lanes;
     if (p.bias)
       for (int64_t w = 0; w < n; ++w) std::fill_n(z + w * lanes, lanes, p.bias[word + w]);
-    {
-      const RowHold hold(p.access, word, word + n);
-      multiply<T>(n, lanes, p.hidden, {weight(word), p.hidden, 1}, ht, lanes, z, lanes,
-                  p.bias != nullptr);
-    }
+    const RowHold hold(p.access, word, word + n);
+    multiply<T>(n, lanes, p.hidden, {weight(word), p.hidden, 1}, ht, lanes, z, lanes,
+                p.bias != nullptr);
     for (int64_t t = 0; t < count; ++t) {
-      const int64_t target = p.targets[first + t] - word;
-      if (target >= 0 && target < n) target_z[t] = z[target * lanes + t];
+      const int64_t w = p.targets[first + t] - word;
+      if (w < 0 || w >= n) continue;
+      target_z[t] = z[w * lanes + t];
+      if (p.dh) std::copy_n(weight(word + w), p.hidden, target + t * padded_hidden);
     }
     for (int64_t t = 0; t < lanes; t += L) {
       const Vec<T> before = load(m + t);
       Vec<T> maximum = before;
       for (int64_t w = 0; w < n; ++w) maximum = simd::max<T>(maximum, load(z + w * lanes + t));
-      Vec<T> sum = load(s + t) * exp_nonpositive<T>(before - maximum);
+      const Vec<T> shrink = exp_nonpositive<T>(before - maximum);
+      Vec<T> sum = load(s + t) * shrink;
       for (int64_t w = 0; w < n; ++w) {
-        if (t == 0) fetch_next_weight(word + w);
         const Vec<T> x = exp_nonpositive<T>(load(z + w * lanes + t) - maximum);
         store(z + w * lanes + t, x);
         sum += x;
@@ -113,40 +114,81 @@ void Chunk<T>::forward(int thread, int64_t block_begin, int64_t block_end) {
       store(m + t, maximum);
       store(s + t, sum);
       store(block_max + b * lanes + t, maximum);
+      if (!p.dh) continue;
+      for (int64_t l = 0; l < L && t + l < count; ++l)
+        if (shrink[l] != T{1})
+          for (int64_t k = 0; k < padded_hidden; k += L)
+            store(sums + (t + l) * padded_hidden + k,
+                  load(sums + (t + l) * padded_hidden + k) * shrink[l]);
+    }
+    if (p.dh) add_to_mean(thread, word, n);
+  }
+}
+
+/// Adds exp(z) times the weights of n words. The last vector of a row ends where the row ends: it
+/// begins with columns that were there already and are left out by finish_dh().
+template <class T>
+void Chunk<T>::add_to_mean(int thread, int64_t word, int64_t n) {
+  constexpr int64_t L = kLanes<T>;
+  T* sums = mean + thread * count * padded_hidden;
+  const Strided<T> exponentials{e + word * lanes, 1, lanes};
+  const int64_t whole = p.hidden / L * L;
+  multiply<T>(count, whole, n, exponentials, weight(word), p.hidden, sums, padded_hidden, true);
+  if (whole == p.hidden) return;
+  const T* last = weight(word) + p.hidden - L;
+  int64_t step = p.hidden;
+  if (whole == 0) {  // rows shorter than a vector
+    T* rows = spill + thread * kBlock * L;
+    for (int64_t w = 0; w < n; ++w)
+      std::copy_n(weight(word + w), p.hidden, rows + w * L + L - p.hidden);
+    last = rows, step = L;
+  }
+  multiply<T>(count, L, n, exponentials, last, step, sums + whole, padded_hidden, true);
+}
+
+/// Joins the ranges of words in their order.
+template <class T>
+void Chunk<T>::join(int threads) {
+  for (int64_t t = 0; t < lanes; ++t) {
+    top[t] = part_top[t];
+    for (int k = 1; k < threads; ++k) top[t] = std::max(top[t], part_top[k * lanes + t]);
+    norm[t] = 0;
+    for (int k = 0; k < threads; ++k)
+      norm[t] += part_sum[k * lanes + t] * std::exp(part_top[k * lanes + t] - top[t]);
+    if (t >= count) continue;
+    const bool skip = p.targets[first + t] == p.ignored;
+    p.loss[first + t] = skip ? T{0}
+                             : static_cast<T>(std::log(static_cast<double>(norm[t])) +
+                                              static_cast<double>(top[t] - target_z[t]));
+  }
+}
+
+/// dh = scale (mean of the weights under the softmax - weights of the target)
+template <class T>
+void Chunk<T>::finish_dh(int threads) {
+  const int64_t whole = p.hidden / kLanes<T> * kLanes<T>, skipped = padded_hidden - p.hidden;
+  for (int64_t t = 0; t < count; ++t) {
+    T* out = p.dh + (first + t) * p.hidden;
+    const T factor = scale(t);
+    if (factor == 0) {
+      std::fill_n(out, p.hidden, T{0});
+      continue;
+    }
+    for (int64_t k = 0; k < p.hidden; ++k) out[k] = -factor * target[t * padded_hidden + k];
+    for (int i = 0; i < threads; ++i) {
+      const T* sums = mean + (i * count + t) * padded_hidden;
+      const T share = factor * std::exp(part_top[i * lanes + t] - top[t]) / norm[t];
+      for (int64_t k = 0; k < whole; ++k) out[k] += share * sums[k];
+      for (int64_t k = whole; k < p.hidden; ++k) out[k] += share * sums[k + skipped];
     }
   }
 }
 
-/// Joins the ranges in their order; top[0] and total[0] become those of the whole vocabulary.
-template <class T>
-void Chunk<T>::join(int threads) {
-  for (int64_t t = 0; t < lanes; ++t) {
-    T maximum = top[t];
-    for (int k = 1; k < threads; ++k) maximum = std::max(maximum, top[k * lanes + t]);
-    T sum = 0;
-    for (int k = 0; k < threads; ++k)
-      sum += total[k * lanes + t] * std::exp(top[k * lanes + t] - maximum);
-    top[t] = maximum;
-    total[t] = sum;
-    if (t >= count) continue;
-    const bool skip = p.targets[first + t] == p.ignored;
-    p.loss[first + t] = skip ? T{0}
-                             : static_cast<T>(std::log(static_cast<double>(sum)) +
-                                              static_cast<double>(maximum - target_z[t]));
-  }
-}
-
-/// exp -> dz = scale (softmax - onehot), then its three products, a block at a time.
+/// exp -> dz = scale (softmax - onehot), then what the words get from it, a block at a time.
 template <class T>
 void Chunk<T>::backward(int thread, int64_t block_begin, int64_t block_end, bool accumulate) {
   constexpr int64_t L = kLanes<T>;
-  T* dh_part = dht + thread * p.hidden * lanes;
   T* last = spill + thread * kBlock * L;
-  std::fill_n(dh_part, p.hidden * lanes, T{0});
-  const auto scale = [&](int64_t t) {
-    return t < count && p.targets[first + t] != p.ignored ? p.scale[(first + t) * p.scale_step]
-                                                          : T{0};
-  };
   for (int64_t at = block_begin; at < block_end; ++at) {
     const int64_t b = block_at(at, block_begin, block_end), word = b * kBlock, n = words_of(b);
     T* g = e + word * lanes;
@@ -154,22 +196,14 @@ void Chunk<T>::backward(int thread, int64_t block_begin, int64_t block_end, bool
       T scales[L];
       for (int64_t i = 0; i < L; ++i) scales[i] = scale(t + i);
       const Vec<T> factor = exp_nonpositive<T>(load(block_max + b * lanes + t) - load(top + t)) /
-                            load(total + t) * load(scales);
+                            load(norm + t) * load(scales);
       for (int64_t w = 0; w < n; ++w) {
-        if (t == 0) {
-          fetch_next_weight(word + w);
-          if (p.dweight) fetch<1>(p.dweight + (word + w) * p.hidden, p.hidden);
-        }
         store(g + w * lanes + t, load(g + w * lanes + t) * factor);
       }
     }
     for (int64_t t = 0; t < count; ++t) {
-      const int64_t target = p.targets[first + t] - word;
-      if (target >= 0 && target < n) g[target * lanes + t] -= scale(t);
-    }
-    if (p.dh) {
-      const RowHold hold(p.access, word, word + n);
-      multiply<T>(p.hidden, lanes, n, {weight(word), 1, p.hidden}, g, lanes, dh_part, lanes, true);
+      const int64_t w = p.targets[first + t] - word;
+      if (w >= 0 && w < n) g[w * lanes + t] -= scale(t);
     }
     if (p.dweight) {
       T* dw = p.dweight + word * p.hidden;
@@ -186,23 +220,13 @@ void Chunk<T>::backward(int thread, int64_t block_begin, int64_t block_end, bool
     }
     if (p.dbias)
       for (int64_t w = 0; w < n; ++w) {
-        Vec<T> sum{};
-        for (int64_t t = 0; t < lanes; t += L) sum += load(g + w * lanes + t);
-        T all = accumulate ? p.dbias[word + w] : T{0};
-        for (int64_t i = 0; i < L; ++i) all += sum[i];
-        p.dbias[word + w] = all;
+        Vec<T> all{};
+        for (int64_t t = 0; t < lanes; t += L) all += load(g + w * lanes + t);
+        T d = accumulate ? p.dbias[word + w] : T{0};
+        for (int64_t i = 0; i < L; ++i) d += all[i];
+        p.dbias[word + w] = d;
       }
   }
-}
-
-template <class T>
-void Chunk<T>::transpose_out(int threads) {
-  for (int64_t t = 0; t < count; ++t)
-    for (int64_t k = 0; k < p.hidden; ++k) {
-      T sum = 0;
-      for (int i = 0; i < threads; ++i) sum += dht[(i * p.hidden + k) * lanes + t];
-      p.dh[(first + t) * p.hidden + k] = sum;
-    }
 }
 
 /// f(thread) on each of `threads` threads; with one, right here.
@@ -219,7 +243,7 @@ void on_threads(int threads, F f) {
 template <class T>
 void run(const Problem<T>& p) {
   constexpr int64_t L = kLanes<T>;
-  const bool gradients = p.dh || p.dweight || p.dbias;
+  const bool words_wanted = p.dweight || p.dbias;
   const int64_t blocks = (p.words + kBlock - 1) / kBlock;
   const int threads = static_cast<int>(std::min<int64_t>(kernel_threads, blocks));
   const int64_t vectors = (p.rows + L - 1) / L,
@@ -233,8 +257,10 @@ void run(const Problem<T>& p) {
   const auto piece = [&](int64_t n) { return std::exchange(taken, taken + (n + L - 1) / L * L); };
   const int64_t ht = piece(p.hidden * widest), hp = piece(widest * padded_hidden),
                 e = piece(p.words * widest), block_max = piece(blocks * widest),
-                target_z = piece(widest), top = piece(threads * widest),
-                total = piece(threads * widest), dht = piece(threads * p.hidden * widest),
+                target_z = piece(widest), part_top = piece(threads * widest),
+                part_sum = piece(threads * widest), top = piece(widest), sum = piece(widest),
+                mean = piece(p.dh ? threads * widest * padded_hidden : 0),
+                target = piece(p.dh ? widest * padded_hidden : 0),
                 spill = piece(threads * kBlock * L);
   const Storage memory(static_cast<size_t>(taken) * sizeof(T));
   T* base = reinterpret_cast<T*>(memory.data());
@@ -251,18 +277,21 @@ void run(const Problem<T>& p) {
                    base + e,
                    base + block_max,
                    base + target_z,
+                   base + part_top,
+                   base + part_sum,
                    base + top,
-                   base + total,
-                   base + dht,
+                   base + sum,
+                   base + mean,
+                   base + target,
                    base + spill};
     chunk.transpose_in();
     const auto first_block = [&](int thread) { return blocks * thread / threads; };
     on_threads(threads, [&](int k) { chunk.forward(k, first_block(k), first_block(k + 1)); });
     chunk.join(threads);
-    if (!gradients) continue;
-    on_threads(threads,
-               [&](int k) { chunk.backward(k, first_block(k), first_block(k + 1), c > 0); });
-    if (p.dh) chunk.transpose_out(threads);
+    if (p.dh) chunk.finish_dh(threads);
+    if (words_wanted)
+      on_threads(threads,
+                 [&](int k) { chunk.backward(k, first_block(k), first_block(k + 1), c > 0); });
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// Vectors of 32 bytes in the notation of GCC and clang, which compile them for whatever the
-// processor has. Private to the .cpp files of tensor/: nothing here is installed.
+// Vectors in the notation of GCC and clang, which compile them for whatever the processor has: of
+// 64 bytes with AVX-512, else of 32. Private to the .cpp files of tensor/: nothing here is
+// installed.
 
 #include <cstdint>
 #include <cstring>
@@ -9,18 +10,26 @@
 
 namespace tapestry::simd {
 
+#if defined(__AVX512VL__) && defined(__AVX512DQ__)
+#define TAPESTRY_VECTOR_BYTES 64  // an attribute takes no constexpr in clang 14
+inline constexpr int kRegisters = 32;
+#else
+#define TAPESTRY_VECTOR_BYTES 32
+inline constexpr int kRegisters = 16;
+#endif
+
 template <class T>
 struct Types;
 template <>
 struct Types<float> {
-  using Vec [[gnu::vector_size(32)]] = float;
-  using Int [[gnu::vector_size(32)]] = int32_t;
+  using Vec [[gnu::vector_size(TAPESTRY_VECTOR_BYTES)]] = float;
+  using Int [[gnu::vector_size(TAPESTRY_VECTOR_BYTES)]] = int32_t;
   using Bits = int32_t;
 };
 template <>
 struct Types<double> {
-  using Vec [[gnu::vector_size(32)]] = double;
-  using Int [[gnu::vector_size(32)]] = int64_t;
+  using Vec [[gnu::vector_size(TAPESTRY_VECTOR_BYTES)]] = double;
+  using Int [[gnu::vector_size(TAPESTRY_VECTOR_BYTES)]] = int64_t;
   using Bits = int64_t;
 };
 
@@ -29,13 +38,7 @@ using Vec = typename Types<T>::Vec;
 template <class T>
 using Int = typename Types<T>::Int;
 template <class T>
-inline constexpr int64_t kLanes = 32 / sizeof(T);
-
-#ifdef __AVX512VL__
-inline constexpr int kRegisters = 32;
-#else
-inline constexpr int kRegisters = 16;
-#endif
+inline constexpr int64_t kLanes = TAPESTRY_VECTOR_BYTES / sizeof(T);
 
 template <class T>
 inline Vec<T> load(const T* p) {
