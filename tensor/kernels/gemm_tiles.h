@@ -16,7 +16,8 @@ struct Strided {  // element (row, k) is data[row * row_step + k * k_step]
 };
 
 /// c[R][N vectors] = start + sum over k of a(r, k) b[k][N vectors], where start is c or 0. Asks for
-/// the rows of a and c below, which the next tile needs: the processor does not foresee the pattern.
+/// the rows of a and c below, which the next tile needs: the processor does not foresee the
+/// pattern.
 template <class T, int R, int N>
 inline void tile(Strided<T> a, const T* b, int64_t b_step, int64_t depth, T* c, int64_t c_step,
                  bool add) {
@@ -62,9 +63,12 @@ inline void panel(int64_t rows, Strided<T> a, const T* b, int64_t b_step, int64_
                   int64_t c_step, bool add) {
   constexpr int R = kRegisters == 32 ? (N == 1 ? 16 : 8) : (N == 3 ? 4 : N == 2 ? 6 : 8);
   const int64_t tiles = (rows + R - 1) / R;
-  for (int64_t i = 0; i < tiles; ++i) {
-    const int64_t row = rows * i / tiles, next = rows * (i + 1) / tiles;
-    tile_of<T, R, N>(next - row, a.from_row(row), b, b_step, depth, c + row * c_step, c_step, add);
+  if (tiles == 0) return;
+  const int64_t low = rows / tiles, higher = rows % tiles;
+  for (int64_t i = 0, row = 0; i < tiles; ++i) {
+    const int64_t height = low + (i < higher ? 1 : 0);
+    tile_of<T, R, N>(height, a.from_row(row), b, b_step, depth, c + row * c_step, c_step, add);
+    row += height;
   }
 }
 
