@@ -33,6 +33,7 @@ class Experiment {
   /// after a signal.
   ServerStats run(int64_t sentences, const DelayLaw* law = nullptr) {
     const int64_t n = corpus_.sentences();
+    total_ = 0, tokens_ = 0;
     std::vector<std::vector<int64_t>> batches;
     for (int64_t left = sentences; left > 0;) {
       if (next_ % n == 0) order_ = epoch_order(n, true, s_.seed, next_ / n);
@@ -52,7 +53,7 @@ class Experiment {
     return stats;
   }
 
-  /// The mean over all tokens so far of the losses that were computed for the updates.
+  /// The mean over the tokens of the last run() of the losses that were computed for its updates.
   double online_loss() const { return total_ / static_cast<double>(tokens_); }
   int64_t sentences() const { return next_; }
 

@@ -2,7 +2,9 @@
 // cost. What a row compares is timed in turns.
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <functional>
+#include <limits>
 
 #include <tapestry/examples/lm/experiment.h>
 #include <tapestry/tensor/threads.h>
@@ -152,6 +154,72 @@ void critical_sections(const lm::EncodedCorpus& corpus) {
              fmt::format("{:.2f}x", bench::median(to_sharded)));
 }
 
+/// The simulation's speedup by two workers against the measured one.
+void simulated_speedup(const lm::EncodedCorpus& corpus) {
+  lm::Experiment<RNNCell> one(reference(1, 1, UpdatePolicy::async), corpus),
+      two(reference(1, 2, UpdatePolicy::async), corpus),
+      virtual_two(reference(1, 2, UpdatePolicy::async), corpus);
+  std::vector<double> measured, simulated;
+  for (int i = -1; i < 9; ++i) {
+    const int64_t n = 200;
+    const ServerStats a = one.run(n), b = two.run(n);
+    const DelayLaw law = a.delay_law();
+    const ServerStats c = virtual_two.run(n, &law);
+    if (i < 0) continue;
+    measured.push_back(a.seconds / b.seconds);
+    simulated.push_back(a.seconds / c.seconds);
+  }
+  const double m = bench::median(measured), s = bench::median(simulated);
+  bench::row("two workers: simulated speedup over the measured one", fmt::format("{:.3f}", s / m),
+             "+-0.05");
+  fmt::print("  {:.2f}x simulated, {:.2f}x measured\n", s, m);
+}
+
+/// The loss of the third epoch by how many workers train, the mean of three seeds.
+void losses(const lm::EncodedCorpus& corpus) {
+  struct Setting {
+    const char* name;
+    int64_t workers;
+    bool simulated, guards;
+    const char* goal;
+  };
+  const Setting settings[] = {
+      {"sequential", 1, false, false, ""},
+      {"2 workers", 2, false, false, "+-0.5%"},
+      {"12 simulated, clip 40, items of 25 tokens", 12, true, true, "+1.5%"},
+      {"16 simulated, the same", 16, true, true, ""},
+      {"12 simulated, nothing of it", 12, true, false, ""}};
+  for (const DType dtype : {f32, f64}) {
+    double sequential = 0;
+    DelayLaw law;
+    for (const Setting& setting : settings) {
+      double sum = 0;
+      for (uint64_t seed = 1; seed <= 3; ++seed) {
+        lm::TrainSettings s = reference(1, setting.workers, UpdatePolicy::async);
+        s.seed = seed;
+        s.dtype = dtype;
+        if (setting.guards) s.clip_norm = 40, s.parallel.max_item_tokens = 25;
+        lm::Experiment<RNNCell> experiment(s, corpus);
+        try {
+          for (int epoch = 1; epoch <= 3; ++epoch) {
+            const ServerStats stats =
+                experiment.run(corpus.sentences(), setting.simulated ? &law : nullptr);
+            if (setting.workers == 1) law = stats.delay_law();
+          }
+          sum += experiment.online_loss();
+        } catch (const NonFiniteError&) {
+          sum = std::numeric_limits<double>::quiet_NaN();
+        }
+      }
+      const double mean = sum / 3;
+      if (setting.workers == 1) sequential = mean;
+      bench::row(fmt::format("third epoch's loss, {}, {}", name_of(dtype), setting.name),
+                 std::isfinite(mean) ? fmt::format("{:.4f}", mean) : "diverged", setting.goal,
+                 fmt::format("{:+.2f}%", 100 * (mean / sequential - 1)));
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -168,6 +236,8 @@ int main(int argc, char** argv) {
        }},
       {"many", many_workers},
       {"critical", critical_sections},
+      {"simulated", simulated_speedup},
+      {"losses", losses},
   };
   std::vector<std::string> names;
   for (const auto& section : sections) names.push_back(section.first);
@@ -175,7 +245,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   const lm::EncodedCorpus corpus = bench::sentences(text);
   fmt::print("{}\n", bench::machine());
-  bench::row("reference workload, f32", "measured", "goal");
+  bench::row("reference workload, f32 unless said", "measured", "goal");
   for (const auto& [name, run] : sections)
     if (only.empty() || only == name) run(corpus);
   return 0;
