@@ -15,6 +15,9 @@ using namespace simd;
 
 constexpr int64_t kBlock = kSoftmaxBlock;
 constexpr int64_t kChunkBytes = 512;  // of a row of lanes: 128 tokens in f32, 64 in f64
+// Exponentials are of z - base, where base is at most this much below the largest z so far. It
+// seldom changes, so neither do the factors that make up for it, and e^16 overflows nothing.
+constexpr int kSlack = 16;
 
 template <class T>
 struct Problem {
@@ -34,15 +37,17 @@ template <class T>
 struct Chunk {
   const Problem<T>& p;
   int64_t first, count, lanes, padded_hidden;
-  T* ht;         // (H, lanes): h transposed
-  T* hp;         // (count, padded H): h with rows of whole vectors
-  T* e;          // (V, lanes): exp(z - block maximum), later the gradient of z
-  T* block_max;  // (blocks, lanes): the running maximum that a block was computed with
-  T* target_z;   // (lanes)
-  T *part_top,
-      *part_sum;  // (threads, lanes): maximum and sum of the exponentials of a range of words
-  T *top, *norm;  // (lanes): of the whole vocabulary
-  T* mean;        // (threads, count, padded H): sum of exp(z - maximum) times the word's weights
+  T* ht;          // (H, lanes): h transposed
+  T* hp;          // (threads, count, padded H): h with rows of whole vectors, times what makes
+                  // exponentials the gradient of z
+  T* e;           // (V, lanes): exp(z - base)
+  T* block_base;  // (blocks, lanes): the base that a block was computed with
+  T* target_z;    // (lanes)
+  T* part_base;   // (threads, lanes): the last base in a range of words ...
+  T* part_sum;    // ... and the sum of its exponentials
+  T *base, *sum;  // (lanes): of the whole vocabulary
+  T* factor;      // (threads, lanes): scale exp(block base - base) / sum
+  T* mean;        // (threads, count, padded H): sum of exp(z - base) times the word's weights
   T* target;      // (count, padded H): the weights of the target
   T* spill;       // (threads, kBlock, one vector): last columns of a block of weight or dweight
 
@@ -61,6 +66,7 @@ struct Chunk {
   void add_to_mean(int thread, int64_t word, int64_t n);
   void join(int threads);
   void finish_dh(int threads);
+  void scale_h(int thread, const T* base_of_block);
   void backward(int thread, int64_t block_begin, int64_t block_end, bool accumulate);
 };
 
@@ -69,20 +75,15 @@ void Chunk<T>::transpose_in() {
   for (int64_t t = 0; t < lanes; ++t)
     for (int64_t k = 0; k < p.hidden; ++k)
       ht[k * lanes + t] = t < count ? p.h[(first + t) * p.hidden + k] : T{0};
-  if (!p.dweight) return;
-  for (int64_t t = 0; t < count; ++t) {
-    std::copy_n(p.h + (first + t) * p.hidden, p.hidden, hp + t * padded_hidden);
-    std::fill_n(hp + t * padded_hidden + p.hidden, padded_hidden - p.hidden, T{0});
-  }
 }
 
-/// Blocks of logits, their running maxima, exponentials and sums (one pass, online); while a block
-/// of weights is in cache, also the mean of the weights under the softmax, which dh needs.
+/// Blocks of logits, exponentials and sums (one pass, online); while a block of weights is in
+/// cache, also the mean of the weights under the softmax, which dh needs.
 template <class T>
 void Chunk<T>::forward(int thread, int64_t block_begin, int64_t block_end) {
   constexpr int64_t L = kLanes<T>;
-  T *m = part_top + thread * lanes, *s = part_sum + thread * lanes;
-  std::fill_n(m, lanes, std::numeric_limits<T>::lowest());
+  T *base_now = part_base + thread * lanes, *s = part_sum + thread * lanes;
+  std::fill_n(base_now, lanes, std::numeric_limits<T>::lowest());
   std::fill_n(s, lanes, T{0});
   T* sums = mean + thread * count * padded_hidden;
   if (p.dh) std::fill_n(sums, count * padded_hidden, T{0});
@@ -101,19 +102,20 @@ void Chunk<T>::forward(int thread, int64_t block_begin, int64_t block_end) {
       if (p.dh) std::copy_n(weight(word + w), p.hidden, target + t * padded_hidden);
     }
     for (int64_t t = 0; t < lanes; t += L) {
-      const Vec<T> before = load(m + t);
-      Vec<T> maximum = before;
-      for (int64_t w = 0; w < n; ++w) maximum = simd::max<T>(maximum, load(z + w * lanes + t));
-      const Vec<T> shrink = exp_nonpositive<T>(before - maximum);
-      Vec<T> sum = load(s + t) * shrink;
+      const Vec<T> before = load(base_now + t);
+      Vec<T> highest = before;
+      for (int64_t w = 0; w < n; ++w) highest = simd::max<T>(highest, load(z + w * lanes + t));
+      const Vec<T> after = highest > before + T(kSlack) ? highest : before;
+      const Vec<T> shrink = exp_bounded<T>(before - after);
+      Vec<T> total = load(s + t) * shrink;
       for (int64_t w = 0; w < n; ++w) {
-        const Vec<T> x = exp_nonpositive<T>(load(z + w * lanes + t) - maximum);
+        const Vec<T> x = exp_bounded<T>(load(z + w * lanes + t) - after);
         store(z + w * lanes + t, x);
-        sum += x;
+        total += x;
       }
-      store(m + t, maximum);
-      store(s + t, sum);
-      store(block_max + b * lanes + t, maximum);
+      store(base_now + t, after);
+      store(s + t, total);
+      store(block_base + b * lanes + t, after);
       if (!p.dh) continue;
       for (int64_t l = 0; l < L && t + l < count; ++l)
         if (shrink[l] != T{1})
@@ -150,16 +152,16 @@ void Chunk<T>::add_to_mean(int thread, int64_t word, int64_t n) {
 template <class T>
 void Chunk<T>::join(int threads) {
   for (int64_t t = 0; t < lanes; ++t) {
-    top[t] = part_top[t];
-    for (int k = 1; k < threads; ++k) top[t] = std::max(top[t], part_top[k * lanes + t]);
-    norm[t] = 0;
+    base[t] = part_base[t];
+    for (int k = 1; k < threads; ++k) base[t] = std::max(base[t], part_base[k * lanes + t]);
+    sum[t] = 0;
     for (int k = 0; k < threads; ++k)
-      norm[t] += part_sum[k * lanes + t] * std::exp(part_top[k * lanes + t] - top[t]);
+      sum[t] += part_sum[k * lanes + t] * std::exp(part_base[k * lanes + t] - base[t]);
     if (t >= count) continue;
     const bool skip = p.targets[first + t] == p.ignored;
     p.loss[first + t] = skip ? T{0}
-                             : static_cast<T>(std::log(static_cast<double>(norm[t])) +
-                                              static_cast<double>(top[t] - target_z[t]));
+                             : static_cast<T>(std::log(static_cast<double>(sum[t])) +
+                                              static_cast<double>(base[t] - target_z[t]));
   }
 }
 
@@ -169,48 +171,61 @@ void Chunk<T>::finish_dh(int threads) {
   const int64_t whole = p.hidden / kLanes<T> * kLanes<T>, skipped = padded_hidden - p.hidden;
   for (int64_t t = 0; t < count; ++t) {
     T* out = p.dh + (first + t) * p.hidden;
-    const T factor = scale(t);
-    if (factor == 0) {
+    const T scale_of_t = scale(t);
+    if (scale_of_t == 0) {
       std::fill_n(out, p.hidden, T{0});
       continue;
     }
-    for (int64_t k = 0; k < p.hidden; ++k) out[k] = -factor * target[t * padded_hidden + k];
+    for (int64_t k = 0; k < p.hidden; ++k) out[k] = -scale_of_t * target[t * padded_hidden + k];
     for (int i = 0; i < threads; ++i) {
       const T* sums = mean + (i * count + t) * padded_hidden;
-      const T share = factor * std::exp(part_top[i * lanes + t] - top[t]) / norm[t];
+      const T share = scale_of_t * std::exp(part_base[i * lanes + t] - base[t]) / sum[t];
       for (int64_t k = 0; k < whole; ++k) out[k] += share * sums[k];
       for (int64_t k = whole; k < p.hidden; ++k) out[k] += share * sums[k + skipped];
     }
   }
 }
 
-/// exp -> dz = scale (softmax - onehot), then what the words get from it, a block at a time.
+/// Makes `factor` and `hp` what blocks of this base need.
+template <class T>
+void Chunk<T>::scale_h(int thread, const T* base_of_block) {
+  constexpr int64_t L = kLanes<T>;
+  T *f = factor + thread * lanes, *rows = hp + thread * count * padded_hidden;
+  for (int64_t t = 0; t < lanes; t += L) {
+    T scales[L];
+    for (int64_t i = 0; i < L; ++i) scales[i] = scale(t + i);
+    store(f + t,
+          exp_bounded<T>(load(base_of_block + t) - load(base + t)) / load(sum + t) * load(scales));
+  }
+  for (int64_t t = 0; t < count; ++t) {
+    const T* h = p.h + (first + t) * p.hidden;
+    for (int64_t k = 0; k < p.hidden; ++k) rows[t * padded_hidden + k] = f[t] * h[k];
+    std::fill_n(rows + t * padded_hidden + p.hidden, padded_hidden - p.hidden, T{0});
+  }
+}
+
+/// What the words get from dz = scale (softmax - onehot), a block at a time.
 template <class T>
 void Chunk<T>::backward(int thread, int64_t block_begin, int64_t block_end, bool accumulate) {
   constexpr int64_t L = kLanes<T>;
+  const T *f = factor + thread * lanes, *rows = hp + thread * count * padded_hidden;
   T* last = spill + thread * kBlock * L;
+  const T* scaled_for = nullptr;
+  const int64_t whole = p.hidden / L * L, rest = p.hidden - whole;
   for (int64_t at = block_begin; at < block_end; ++at) {
     const int64_t b = block_at(at, block_begin, block_end), word = b * kBlock, n = words_of(b);
-    T* g = e + word * lanes;
-    for (int64_t t = 0; t < lanes; t += L) {
-      T scales[L];
-      for (int64_t i = 0; i < L; ++i) scales[i] = scale(t + i);
-      const Vec<T> factor = exp_nonpositive<T>(load(block_max + b * lanes + t) - load(top + t)) /
-                            load(norm + t) * load(scales);
-      for (int64_t w = 0; w < n; ++w) {
-        store(g + w * lanes + t, load(g + w * lanes + t) * factor);
-      }
-    }
-    for (int64_t t = 0; t < count; ++t) {
-      const int64_t w = p.targets[first + t] - word;
-      if (w >= 0 && w < n) g[w * lanes + t] -= scale(t);
-    }
+    const T* base_of_block = block_base + b * lanes;
+    if (!scaled_for || !std::equal(scaled_for, scaled_for + lanes, base_of_block))
+      scale_h(thread, base_of_block);
+    scaled_for = base_of_block;
+
+    const T* x = e + word * lanes;
     if (p.dweight) {
       T* dw = p.dweight + word * p.hidden;
-      const int64_t whole = p.hidden / L * L, rest = p.hidden - whole;
-      multiply<T>(n, whole, count, {g, lanes, 1}, hp, padded_hidden, dw, p.hidden, accumulate);
+      const Strided<T> exponentials{x, lanes, 1};
+      multiply<T>(n, whole, count, exponentials, rows, padded_hidden, dw, p.hidden, accumulate);
       if (rest > 0) {
-        multiply<T>(n, L, count, {g, lanes, 1}, hp + whole, padded_hidden, last, L, false);
+        multiply<T>(n, L, count, exponentials, rows + whole, padded_hidden, last, L, false);
         for (int64_t w = 0; w < n; ++w)
           for (int64_t k = 0; k < rest; ++k) {
             T& to = dw[w * p.hidden + whole + k];
@@ -221,11 +236,19 @@ void Chunk<T>::backward(int thread, int64_t block_begin, int64_t block_end, bool
     if (p.dbias)
       for (int64_t w = 0; w < n; ++w) {
         Vec<T> all{};
-        for (int64_t t = 0; t < lanes; t += L) all += load(g + w * lanes + t);
+        for (int64_t t = 0; t < lanes; t += L) all += load(x + w * lanes + t) * load(f + t);
         T d = accumulate ? p.dbias[word + w] : T{0};
         for (int64_t i = 0; i < L; ++i) d += all[i];
         p.dbias[word + w] = d;
       }
+    for (int64_t t = 0; t < count; ++t) {
+      const int64_t w = p.targets[first + t] - word;
+      if (w < 0 || w >= n) continue;
+      const T s = scale(t), *h = p.h + (first + t) * p.hidden;
+      if (p.dbias) p.dbias[word + w] -= s;
+      if (p.dweight)
+        for (int64_t k = 0; k < p.hidden; ++k) p.dweight[(word + w) * p.hidden + k] -= s * h[k];
+    }
   }
 }
 
@@ -255,15 +278,17 @@ void run(const Problem<T>& p) {
   // One buffer, handed out in pieces that start on whole vectors.
   int64_t taken = 0;
   const auto piece = [&](int64_t n) { return std::exchange(taken, taken + (n + L - 1) / L * L); };
-  const int64_t ht = piece(p.hidden * widest), hp = piece(widest * padded_hidden),
-                e = piece(p.words * widest), block_max = piece(blocks * widest),
-                target_z = piece(widest), part_top = piece(threads * widest),
-                part_sum = piece(threads * widest), top = piece(widest), sum = piece(widest),
+  const int64_t ht = piece(p.hidden * widest),
+                hp = piece(words_wanted ? threads * widest * padded_hidden : 0),
+                e = piece(p.words * widest), block_base = piece(blocks * widest),
+                target_z = piece(widest), part_base = piece(threads * widest),
+                part_sum = piece(threads * widest), base = piece(widest), sum = piece(widest),
+                factor = piece(threads * widest),
                 mean = piece(p.dh ? threads * widest * padded_hidden : 0),
                 target = piece(p.dh ? widest * padded_hidden : 0),
                 spill = piece(threads * kBlock * L);
   const Storage memory(static_cast<size_t>(taken) * sizeof(T));
-  T* base = reinterpret_cast<T*>(memory.data());
+  T* start = reinterpret_cast<T*>(memory.data());
 
   for (int64_t c = 0; c < chunks; ++c) {
     const int64_t begin = vectors * c / chunks, end = vectors * (c + 1) / chunks;
@@ -272,18 +297,19 @@ void run(const Problem<T>& p) {
                    std::min(end * L, p.rows) - begin * L,
                    (end - begin) * L,
                    padded_hidden,
-                   base + ht,
-                   base + hp,
-                   base + e,
-                   base + block_max,
-                   base + target_z,
-                   base + part_top,
-                   base + part_sum,
-                   base + top,
-                   base + sum,
-                   base + mean,
-                   base + target,
-                   base + spill};
+                   start + ht,
+                   start + hp,
+                   start + e,
+                   start + block_base,
+                   start + target_z,
+                   start + part_base,
+                   start + part_sum,
+                   start + base,
+                   start + sum,
+                   start + factor,
+                   start + mean,
+                   start + target,
+                   start + spill};
     chunk.transpose_in();
     const auto first_block = [&](int thread) { return blocks * thread / threads; };
     on_threads(threads, [&](int k) { chunk.forward(k, first_block(k), first_block(k + 1)); });

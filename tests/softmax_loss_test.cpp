@@ -71,6 +71,21 @@ TEST_CASE("the fused softmax loss equals the composed one for any size") {
         }
 }
 
+TEST_CASE("logits may grow from block to block") {
+  Rng rng(14);
+  for (const bool falling : {false, true}) {
+    Case c(20, 16, 600, f64, rng, true);
+    for (int64_t w = 0; w < 600; ++w)
+      c.weight.narrow(0, falling ? 599 - w : w, 1)
+          .copy_(gaussian({1, 16}, 0.1 * std::exp(0.01 * static_cast<double>(w)), rng, f64));
+    const SoftmaxLoss a = c.fused(), b = c.composed();
+    CHECK(distance(a.loss, b.loss) < 1e-12);
+    CHECK(distance(a.dh, b.dh) < 1e-12);
+    CHECK(distance(a.dweight, b.dweight) < 1e-12);
+    CHECK(distance(a.dbias, b.dbias) < 1e-12);
+  }
+}
+
 TEST_CASE("f32 losses are within 1e-5 of f64") {
   Rng rng(12);
   const Case c(30, 100, 8000, f64, rng, false);

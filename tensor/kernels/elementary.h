@@ -85,9 +85,9 @@ inline Vec<T> exp(Vec<T> x) {
   return p * power_of_two<T>(half) * power_of_two<T>(n - half);
 }
 
-/// e^x for x <= 0 down to where it underflows, and 0 below: cheaper, for softmax.
+/// e^x for x <= 80 down to where it underflows, and 0 below: cheaper, for softmax.
 template <class T>
-inline Vec<T> exp_nonpositive(Vec<T> x) {
+inline Vec<T> exp_bounded(Vec<T> x) {
   using F = FloatFormat<T>;
   constexpr T smallest = T(-(F::bias - 2) * 0.6931471805599453);
   const Int<T> zero = x < smallest;
