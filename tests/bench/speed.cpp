@@ -115,7 +115,7 @@ void airline_step() {
 void tape_overhead() {
   constexpr int kOps = 1000;
   Parameter w(Tensor::scalar(1));
-  const auto chain = [&](auto op) {
+  const auto chain = [&](const std::string& what, const char* least, const char* aim, auto op) {
     std::vector<double> ratio, plain_ns, taped_ns;
     for (int i = 0; i < 101; ++i) {
       const double plain = bench::seconds([&] {
@@ -133,16 +133,15 @@ void tape_overhead() {
       plain_ns.push_back(plain / kOps * 1e9);
       taped_ns.push_back(taped / kOps * 1e9);
     }
+    row(what, fmt::format("{:.1f}x", bench::median(ratio)), least, aim);
     fmt::print("  {:.0f} ns, {:.0f} ns without a tape\n", bench::median(taped_ns),
                bench::median(plain_ns));
-    return fmt::format("{:.1f}x", bench::median(ratio));
   };
-  row("record + backward of a unary op (tanh)", chain([](const Var& y) { return tanh(y); }), "6x",
-      "4x");
-  row("record + backward of a unary op (scale)", chain([](const Var& y) { return y * 1.0; }), "6x",
-      "4x");
-  row("record + backward of mul, both gradients", chain([](const Var& y) { return y * y; }), "12x",
-      "8x");
+  const char* unary = "record + backward of a unary op";
+  chain(fmt::format("{} (tanh)", unary), "6x", "4x", [](const Var& y) { return tanh(y); });
+  chain(fmt::format("{} (scale)", unary), "6x", "4x", [](const Var& y) { return y * 1.0; });
+  chain("record + backward of mul, both gradients", "12x", "8x",
+        [](const Var& y) { return y * y; });
 }
 
 /// Bytes read and written per second, over those of memcpy between blocks of the same size.
@@ -154,12 +153,14 @@ void memory_speed() {
     Tensor w = a.clone(), copy = a.clone();
     const double bytes = static_cast<double>(a.numel()) * 4;
     const UpdateRule sgd = SGD{.lr = 1e-9};
+    std::vector<double> copies;
     const auto against_copy = [&](const std::string& what, double streams, auto&& f) {
       std::vector<double> ratio;
       f();
       for (int i = 0; i < kRounds; ++i) {
         const double base = bench::seconds(
             [&] { std::memcpy(copy.data<float>(), a.data<float>(), static_cast<size_t>(bytes)); });
+        copies.push_back(2 * bytes / base / 1e9);
         ratio.push_back(streams / bench::seconds(f) / (2 / base));
       }
       row(fmt::format("{} of {:.1f} MB, bandwidth over memcpy's", what, bytes / 1e6),
@@ -169,6 +170,7 @@ void memory_speed() {
     against_copy("tanh", 2, [&] { (void)tanh(a); });
     against_copy("sum", 1, [&] { (void)sum(a); });
     against_copy("SGD update", 3, [&] { update(sgd, w, a, {}, 1); });
+    fmt::print("  memcpy reads and writes {:.1f} GB/s\n", bench::median(copies));
   }
 }
 
