@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 #include <string_view>
 
@@ -52,7 +53,9 @@ std::string better_blas_core() {
 void restart_with_better_blas(char** argv) {
   const std::string core = better_blas_core();
   if (core.empty() || setenv("OPENBLAS_CORETYPE", core.c_str(), 1) != 0) return;
-  execv("/proc/self/exe", argv);
+  std::error_code none;  // the path itself, which `ps` shows
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", none);
+  execv(none ? "/proc/self/exe" : program.c_str(), argv);
 }
 
 void set_blas_threads(int n) {

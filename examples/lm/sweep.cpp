@@ -40,7 +40,7 @@ std::vector<Row> train_all(SweepSettings& s, const EncodedCorpus& corpus) {
   const auto total = static_cast<double>(s.workers.size() * s.batch.size());
   app::Progress progress(total, s.train.common.progress_settings("runs"));
   for (const int64_t batch : s.batch) {
-    DelayLaw law;  // of one worker with this batch
+    DelayLaw law;  // of as many workers as there are cores, or nearly
     for (const int64_t workers : s.workers) {
       TrainSettings one = s.train;
       one.batch = batch;
@@ -49,7 +49,7 @@ std::vector<Row> train_all(SweepSettings& s, const EncodedCorpus& corpus) {
       rows.push_back(with_cell(one.model.cell, [&]<class Cell>() {
         return train<Cell>(one, corpus, s.sentences, simulated ? &law : nullptr);
       }));
-      if (workers == 1) law = rows.back().stats.delay_law();
+      if (!simulated) law = rows.back().stats.delay_law();
       const Row& row = rows.back();
       progress.update(static_cast<double>(rows.size()), [&] {
         return app::Status{
@@ -87,8 +87,9 @@ void print_table(const std::vector<Row>& rows) {
   }
   if (std::any_of(rows.begin(), rows.end(), [](const Row& r) { return r.simulated; }))
     fmt::print(
-        "simulated: on as many cores, each as fast as one alone, with the times that updates of\n"
-        "one worker took here and free locks; the loss is what that many workers reach\n");
+        "simulated: on as many cores, with the times that updates took here in the run before "
+        "with\n"
+        "the most workers, and free locks; the loss is what that many workers reach\n");
 }
 
 std::string csv(const std::vector<Row>& rows) {

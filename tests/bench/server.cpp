@@ -124,7 +124,7 @@ void many_workers(const lm::EncodedCorpus& corpus) {
   std::vector<std::vector<double>> ratios(counts.size());
   for (int i = -1; i < 5; ++i) {
     std::vector<double> t;
-    for (auto& server : servers) t.push_back(server->seconds(256));
+    for (auto& server : servers) t.push_back(server->seconds(1024));
     for (size_t k = 0; i >= 0 && k < counts.size(); ++k) ratios[k].push_back(t[0] / t[k]);
   }
   for (size_t k = 1; k < counts.size(); ++k)
@@ -154,7 +154,8 @@ void critical_sections(const lm::EncodedCorpus& corpus) {
              fmt::format("{:.2f}x", bench::median(to_sharded)));
 }
 
-/// The simulation's speedup by two workers against the measured one.
+/// The simulation's speedup by two workers against the measured one. Its law is that of two at
+/// work.
 void simulated_speedup(const lm::EncodedCorpus& corpus) {
   lm::Experiment<RNNCell> one(reference(1, 1, UpdatePolicy::async), corpus),
       two(reference(1, 2, UpdatePolicy::async), corpus),
@@ -163,7 +164,7 @@ void simulated_speedup(const lm::EncodedCorpus& corpus) {
   for (int i = -1; i < 9; ++i) {
     const int64_t n = 200;
     const ServerStats a = one.run(n), b = two.run(n);
-    const DelayLaw law = a.delay_law();
+    const DelayLaw law = b.delay_law();
     const ServerStats c = virtual_two.run(n, &law);
     if (i < 0) continue;
     measured.push_back(a.seconds / b.seconds);
