@@ -145,6 +145,9 @@ for name in hourly daily weekly quarterly; do
   sed -n 's/.*"frequency": "\(.*\)",*/\1/p' run/config.json | grep -qx $name || fail "not $name"
 done
 works $quick -o run --overwrite --test 8 yearly.csv
+{ echo v; seq 101 200; } >rows.csv  # their times are 1 to 100: 24 is a number of values all the same
+works --runs 1 --epochs 1 -o run --overwrite rows.csv
+grep -q "76 to learn from, 24 held out" err || fail "24 values held out of plain rows"
 works $quick -o run --overwrite --test 8 --freq none --no-log --no-seasonal-difference daily.csv
 
 # Without gnuplot there is a chart in characters instead.

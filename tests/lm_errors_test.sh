@@ -179,6 +179,15 @@ END
   section 'Training'
   row 'a learning rate far too high' lm train text --quiet --progress none --lr 1e38 -o diverged
 
+  section 'Experiments'
+  row 'no worker' lm sweep text --workers 0
+  row 'not a list of numbers' lm sweep text --batch 1,x
+  row 'a loss that is none' lm race text --targets 0
+  head -n 1 text > one
+  row 'nothing to hold out' lm race one
+  row 'a learning rate far too high' \
+    lm race --workers 1 --size 300 --vocab-size 100 --hidden 4 --lr 1e38 --quiet --progress none -o lost
+
   section 'Models of other programs'
   row 'no such file' lm import nosuch.npz -o other
   row 'another vocabulary' lm import run.safetensors --vocab good -o other

@@ -2,19 +2,22 @@
 
 #include <tapestry/tensor/error.h>
 
+#include <algorithm>
+
 namespace tapestry::airline {
 namespace {
 
 class Reader {
  public:
-  Reader(std::string_view text, const std::string& file) : text_(text), file_(file) {}
+  Reader(std::string_view text, const std::string& file, char separator)
+      : text_(text), file_(file), separator_(separator) {}
 
   bool done() const { return at_ == text_.size(); }
 
   std::vector<Cell> row() {
     std::vector<Cell> cells;
     do cells.push_back(cell());
-    while (!done() && text_[at_] == ',' && (step(), true));
+    while (!done() && text_[at_] == separator_ && (step(), true));
     if (!done()) line_end();
     return cells;
   }
@@ -57,7 +60,7 @@ class Reader {
     }
   }
 
-  static bool ends_cell(char c) { return c == ',' || c == '\n' || c == '\r'; }
+  bool ends_cell(char c) const { return c == separator_ || c == '\n' || c == '\r'; }
   char step() { return text_[at_++]; }
 
   void line_end() {
@@ -72,8 +75,23 @@ class Reader {
 
   std::string_view text_;
   const std::string& file_;
+  char separator_;
   size_t at_ = 0, line_ = 1, line_start_ = 0;
 };
+
+/// The comma, semicolon or tab that the first line has most of outside quotes.
+char separator_of(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
+  size_t commas = 0, semicolons = 0, tabs = 0;
+  bool quoted = false;
+  for (const char c : text.substr(0, text.find_first_of("\r\n"))) {
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    commas += c == ',', semicolons += c == ';', tabs += c == '\t';
+  }
+  if (commas >= std::max(semicolons, tabs)) return ',';
+  return semicolons >= tabs ? ';' : '\t';
+}
 
 bool blank(const std::vector<Cell>& row) { return row.size() == 1 && row[0].text.empty(); }
 
@@ -92,7 +110,7 @@ Table parse_csv(std::string_view text, const std::string& file) {
   }
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
 
-  Reader reader(text, file);
+  Reader reader(text, file, separator_of(text));
   Table table{file, {}, {}};
   while (!reader.done()) {
     std::vector<Cell> row = reader.row();
@@ -110,10 +128,6 @@ Table parse_csv(std::string_view text, const std::string& file) {
 
   require<FormatError>(!table.header.empty(), file,
                        ": the file is empty (expected a header line, then one row per time)");
-  const std::string& head = table.header[0].text;
-  require<FormatError>(table.header.size() > 1 || head.find_first_of(";\t") == std::string::npos,
-                       table.at(table.header[0]),
-                       "columns separated by a semicolon or a tab; expected commas");
   require<FormatError>(!table.rows.empty(), file, ": a header but no rows");
   return table;
 }

@@ -1,9 +1,9 @@
 #pragma once
-// A strict reader of comma-separated text (RFC 4180): quoted fields may hold commas, line ends and
-// doubled quotes; line ends are LF, CRLF or CR; a byte-order mark is skipped. Every cell knows
-// where it began, so that whoever interprets it can point at it. Every row has as many cells as the
-// header. Blank lines are skipped, except in a file of one column, where a blank line inside the
-// data is an empty cell.
+// A strict reader of comma-separated text (RFC 4180), or of text separated by semicolons or tabs,
+// when the header is: quoted fields may hold commas, line ends and doubled quotes; line ends are
+// LF, CRLF or CR; a byte-order mark is skipped. Every cell knows where it began, so that whoever
+// interprets it can point at it. Every row has as many cells as the header. Blank lines are
+// skipped, except in a file of one column, where a blank line inside the data is an empty cell.
 
 #include <string>
 #include <string_view>

@@ -110,9 +110,10 @@ void add_output_options(CLI::App& command, std::string& output, bool& overwrite)
 }
 
 size_t held_out(const std::string& test, const Series& series) {
+  const auto number = parse_number<uint64_t>(test);
+  if (number && *number < series.size()) return *number;  // times may be plain numbers, too
   const auto label = std::find(series.time.begin(), series.time.end(), test);
   if (label != series.time.end()) return static_cast<size_t>(series.time.end() - label);
-  const auto number = parse_number<uint64_t>(test);
   if (number) return *number;
   throw app::UserError(app::ExitCode::usage,
                        fmt::format("--test: \"{}\" is neither a number of values nor a time of the "

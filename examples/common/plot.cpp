@@ -125,6 +125,8 @@ set key at graph 0, screen 0.92 left top horizontal Left reverse noenhanced samp
   const auto position = [&](double x) {
     return months ? gp_string(x_text(plot, x)) : x_text(plot, x);
   };
+  if (plot.x_axis == Plot::Axis::logarithmic)
+    out += "set logscale x\nset xtics add (0.2, 0.5, 2, 5, 20, 50, 200, 500)\n";
   if (low < high) out += fmt::format("set xrange [{}:{}]\n", position(low), position(high));
   for (const Marker& m : plot.markers) {
     const bool left = m.x > low + 0.7 * (high - low);  // the label needs room to the border

@@ -36,7 +36,7 @@ struct Label {
 };
 
 struct Plot {
-  enum class Axis { number, month };
+  enum class Axis { number, month, logarithmic };  // the text chart draws the last as a number
 
   std::string title, x_label, y_label;
   std::vector<Series> series;

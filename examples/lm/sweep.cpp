@@ -109,7 +109,8 @@ app::Plot scatter(const std::vector<Row>& rows, int64_t sentences) {
   app::Plot plot{.title = fmt::format("{} sentences by WORKERS/BATCH", sentences),
                  .x_label = "seconds (simulated: of as many cores)",
                  .y_label = "online loss, nats per token",
-                 .series = {}};
+                 .series = {},
+                 .x_axis = app::Plot::Axis::logarithmic};
   for (const bool simulated : {false, true}) {
     app::Series series{.name = simulated ? "simulated" : "measured",
                        .x = {},
@@ -158,7 +159,9 @@ app::ExitCode sweep(SweepSettings s) {
   const std::vector<Row> rows = train_all(s, data.train);
   print_table(rows);
   app::write_atomically(directory / "sweep.csv", csv(rows));
-  app::draw(scatter(rows, s.sentences), directory / "scatter", "lm", s.train.common.quiet);
+  const app::Plot picture = scatter(rows, s.sentences);  // empty where all diverged
+  if (!picture.series.empty())
+    app::draw(picture, directory / "scatter", "lm", s.train.common.quiet);
   fmt::print("table and picture: {}\n", s.train.output);
   return app::ExitCode::ok;
 }

@@ -3,9 +3,10 @@
 # corpus/, under AddressSanitizer and UBSan. The input that made one fail is left in the build folder.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-seconds=${1:-5} build=$PWD/build-fuzz failed=0
-cmake --preset fuzz > /dev/null && cmake --build --preset fuzz > "$build/build.log" 2>&1 ||
-  { tail -n 30 "$build/build.log"; exit 1; }
+seconds=${1:-5} build=$PWD/build-asan failed=0
+mkdir -p "$build"
+{ cmake --preset asan && cmake --build --preset asan --target fuzz; } > "$build/fuzz.log" 2>&1 ||
+  { tail -n 30 "$build/fuzz.log"; exit 1; }
 for target in text csv config checkpoint npz; do
   found=$(mktemp -d)
   if "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=2048 -rss_limit_mb=1024 \
