@@ -153,6 +153,7 @@ ServerStats ServerCore::run(int64_t items, const Body& body) {
   stats.interrupted = options_.stop && options_.stop->load() != 0;
   int64_t clipped = 0, updates = 0;
   for (const auto& w : workers_) {
+    stats.work += w->time;
     w->stats.lock_wait_seconds += w->locks.times.wait_seconds;
     stats.workers.push_back(w->stats);
     stats.staleness.resize(std::max(stats.staleness.size(), w->staleness.size()));

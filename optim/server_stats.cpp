@@ -37,7 +37,7 @@ ServerStats& ServerStats::operator+=(const ServerStats& o) {
   const auto before = static_cast<double>(total().updates),
              now = static_cast<double>(o.total().updates);
   if (before + now > 0) clipped = (clipped * before + o.clipped * now) / (before + now);
-  seconds += o.seconds;
+  seconds += o.seconds, work += o.work;
   workers.resize(std::max(workers.size(), o.workers.size()));
   for (size_t k = 0; k < o.workers.size(); ++k) workers[k] += o.workers[k];
   staleness.resize(std::max(staleness.size(), o.staleness.size()));
@@ -81,9 +81,13 @@ void ServerStats::print(std::ostream& out) const {
   const auto precision = out.precision();
   out << std::fixed << std::setprecision(2);
   out << workers.size() << (simulated ? " simulated" : "") << " worker"
-      << (workers.size() == 1 ? "" : "s") << ", " << t.updates << " updates in " << seconds << " s"
-      << (simulated ? " of virtual time" : "");
-  if (t.tokens) out << ", " << std::setprecision(0) << tokens_per_second() << " tokens/s";
+      << (workers.size() == 1 ? "" : "s") << ", " << t.updates << " updates";
+  if (simulated) {
+    out << ", " << simulated_speedup() << "x as fast as one on equal cores with free locks";
+  } else {
+    out << " in " << seconds << " s";
+    if (t.tokens) out << ", " << std::setprecision(0) << tokens_per_second() << " tokens/s";
+  }
   out << std::setprecision(2) << "\n  staleness: mean " << mean_staleness() << ", median "
       << staleness_quantile(0.5) << ", 99% " << staleness_quantile(0.99) << ", most "
       << (staleness.empty() ? 0 : staleness.size() - 1);
@@ -123,6 +127,7 @@ std::string ServerStats::json() const {
   };
   out << "{\"seconds\": " << seconds << ", \"tokens_per_second\": " << tokens_per_second()
       << ", \"simulated\": " << (simulated ? "true" : "false")
+      << ", \"simulated_speedup\": " << (simulated ? std::to_string(simulated_speedup()) : "null")
       << ", \"mean_staleness\": " << mean_staleness()
       << ", \"lock_wait_share\": " << lock_wait_share() << ", \"clipped\": " << clipped
       << ", \"staleness\": [";

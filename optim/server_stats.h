@@ -44,6 +44,7 @@ struct ServerStats {
       staleness;  // staleness[s]: updates that s others overtook between pull and push
   bool simulated = false, interrupted = false;
   double clipped = 0;  // share of the updates whose gradient was clipped
+  double work = 0;     // simulated: what one worker would take, in the units of `seconds`
 
   WorkerStats total() const;
   double tokens_per_second() const {
@@ -56,6 +57,8 @@ struct ServerStats {
   double lock_wait_share() const;
   /// What updates took, by their tokens: for ParameterServer::simulate().
   DelayLaw delay_law() const { return total().service.law(); }
+  /// Of a simulation: over one worker, on cores that are all as fast and with locks that are free.
+  double simulated_speedup() const { return seconds > 0 ? work / seconds : 0; }
 
   /// A few lines for people; a JSON object for programs.
   void print(std::ostream& out) const;

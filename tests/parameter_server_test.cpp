@@ -170,6 +170,7 @@ TEST_CASE("simulation is deterministic, and with one worker it is sequential tra
   for (const Tensor& ids : items) tokens += static_cast<double>(ids.numel() - 1);
   CHECK(stats.seconds > tokens / 12);
   CHECK(stats.seconds < tokens / 6);
+  CHECK(stats.simulated_speedup() == doctest::Approx(tokens / stats.seconds));
 }
 
 TEST_CASE("asynchronous workers learn under every policy that is free of races") {
