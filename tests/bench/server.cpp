@@ -16,12 +16,15 @@ using namespace tapestry;
 
 namespace {
 
+DType dtype = f32;  // --double
+
 lm::TrainSettings reference(int64_t batch, int64_t workers, UpdatePolicy update) {
   lm::TrainSettings s;
   s.model.vocabulary = 8000;
   s.model.bias = false;
   s.batch = batch;
   s.lr = 0.005;
+  s.dtype = dtype;
   s.parallel.workers = workers;
   s.parallel.update = update;
   return s;
@@ -48,7 +51,7 @@ class Trained {
 class Sequential {
  public:
   Sequential(const lm::EncodedCorpus& corpus, int64_t batch)
-      : step_(corpus, static_cast<size_t>(batch), f32, {BpttMode::exact, 4}), batch_(batch) {}
+      : step_(corpus, static_cast<size_t>(batch), dtype, {BpttMode::exact, 4}), batch_(batch) {}
   double seconds(int64_t sentences) {
     return bench::seconds([&] {
       for (int64_t i = 0; i < sentences; i += batch_)
@@ -64,7 +67,7 @@ class Sequential {
 
 /// Two GEMMs on two threads at once over two on one: what a second core is worth.
 double second_core(int rounds) {
-  std::vector<bench::Peak> peaks(2, bench::Peak(f32));
+  std::vector<bench::Peak> peaks(2, bench::Peak(dtype));
   std::vector<double> ratios;
   for (int r = 0; r < rounds; ++r) {
     const double one = bench::seconds([&] { peaks[0].multiply(), peaks[1].multiply(); });
@@ -78,8 +81,8 @@ double second_core(int rounds) {
 }
 
 void one_worker(const lm::EncodedCorpus& corpus) {
-  bench::ReferenceStep plain(corpus, 1, f32, {BpttMode::exact, 4});
-  auto model = bench::ReferenceStep::initial(f32);
+  bench::ReferenceStep plain(corpus, 1, dtype, {BpttMode::exact, 4});
+  auto model = bench::ReferenceStep::initial(dtype);
   model.rnn.bptt = plain.model.rnn.bptt;
   ParameterServer<lm::LanguageModel<RNNCell>> server(
       model, SGD{.lr = 0.005}, {.shared = {&model.input.table, &model.weight}});
@@ -190,34 +193,31 @@ void losses(const lm::EncodedCorpus& corpus) {
       {"12 simulated, clip 40, items of 25 tokens", 12, true, true, "+1.5%"},
       {"16 simulated, the same", 16, true, true, ""},
       {"12 simulated, nothing of it", 12, true, false, ""}};
-  for (const DType dtype : {f32, f64}) {
-    double sequential = 0;
-    DelayLaw law;
-    for (const Setting& setting : settings) {
-      double sum = 0;
-      for (uint64_t seed = 1; seed <= 3; ++seed) {
-        lm::TrainSettings s = reference(1, setting.workers, UpdatePolicy::async);
-        s.seed = seed;
-        s.dtype = dtype;
-        if (setting.guards) s.clip_norm = 40, s.parallel.max_item_tokens = 25;
-        lm::Experiment<RNNCell> experiment(s, corpus);
-        try {
-          for (int epoch = 1; epoch <= 3; ++epoch) {
-            const ServerStats stats =
-                experiment.run(corpus.sentences(), setting.simulated ? &law : nullptr);
-            if (setting.workers == 1) law = stats.delay_law();
-          }
-          sum += experiment.online_loss();
-        } catch (const NonFiniteError&) {
-          sum = std::numeric_limits<double>::quiet_NaN();
+  double sequential = 0;
+  DelayLaw law;
+  for (const Setting& setting : settings) {
+    double sum = 0;
+    for (uint64_t seed = 1; seed <= 3; ++seed) {
+      lm::TrainSettings s = reference(1, setting.workers, UpdatePolicy::async);
+      s.seed = seed;
+      if (setting.guards) s.clip_norm = 40, s.parallel.max_item_tokens = 25;
+      lm::Experiment<RNNCell> experiment(s, corpus);
+      try {
+        for (int epoch = 1; epoch <= 3; ++epoch) {
+          const ServerStats stats =
+              experiment.run(corpus.sentences(), setting.simulated ? &law : nullptr);
+          if (setting.workers == 1) law = stats.delay_law();
         }
+        sum += experiment.online_loss();
+      } catch (const NonFiniteError&) {
+        sum = std::numeric_limits<double>::quiet_NaN();
       }
-      const double mean = sum / 3;
-      if (setting.workers == 1) sequential = mean;
-      bench::row(fmt::format("third epoch's loss, {}, {}", name_of(dtype), setting.name),
-                 std::isfinite(mean) ? fmt::format("{:.4f}", mean) : "diverged", setting.goal,
-                 fmt::format("{:+.2f}%", 100 * (mean / sequential - 1)));
     }
+    const double mean = sum / 3;
+    if (setting.workers == 1) sequential = mean;
+    bench::row(fmt::format("third epoch's loss, {}", setting.name),
+               std::isfinite(mean) ? fmt::format("{:.4f}", mean) : "diverged", setting.goal,
+               fmt::format("{:+.2f}%", 100 * (mean / sequential - 1)));
   }
 }
 
@@ -242,11 +242,13 @@ int main(int argc, char** argv) {
   };
   std::vector<std::string> names;
   for (const auto& section : sections) names.push_back(section.first);
+  app.add_flag_callback(
+      "--double", [] { dtype = f64; }, "in f64");
   app.add_option("--only", only, "the rows of one section")->check(CLI::IsMember(names));
   CLI11_PARSE(app, argc, argv);
   const lm::EncodedCorpus corpus = bench::sentences(text);
   fmt::print("{}\n", bench::machine());
-  bench::row("reference workload, f32 unless said", "measured", "goal");
+  bench::row(fmt::format("reference workload, {}", name_of(dtype)), "measured", "goal");
   for (const auto& [name, run] : sections)
     if (only.empty() || only == name) run(corpus);
   return 0;
