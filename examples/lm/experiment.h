@@ -21,12 +21,15 @@ Data read_experiment_data(TrainSettings& settings);
 /// Throws UserError with the signal's exit code once a signal has come.
 void stop_if_interrupted();
 
-/// A model in training. Settings beyond model, bptt, lr, clip_norm, seed and parallel are not used.
+/// A model in training. It learns by plain SGD at a constant rate.
 template <class Cell>
 class Experiment {
  public:
   Experiment(const TrainSettings& s, const EncodedCorpus& corpus)
-      : model(initial(s)), s_(s), corpus_(corpus), server_(model, SGD{.lr = s.lr}, options()) {}
+      : model(initial_model<Cell>(s)),
+        s_(s),
+        corpus_(corpus),
+        server_(model, SGD{.lr = s.lr}, options()) {}
 
   /// Trains on the next `sentences`, a pass after the other; the last batch of a pass may be
   /// smaller. `law`: of simulated workers; null: real ones. Throws NonFiniteError, and UserError
@@ -60,22 +63,8 @@ class Experiment {
   LanguageModel<Cell> model;
 
  private:
-  static LanguageModel<Cell> initial(const TrainSettings& s) {
-    Rng rng(s.seed);
-    LanguageModel<Cell> out(s.model, rng, s.dtype);
-    out.rnn.bptt = s.bptt;
-    return out;
-  }
   ServerOptions options() const {
-    const ParallelSettings& p = s_.parallel;
-    ServerOptions out;
-    out.workers = static_cast<int>(p.workers);
-    out.update = p.update;
-    out.shards = p.shards;
-    out.staleness = p.staleness;
-    out.clip_norm = s_.clip_norm;
-    out.damp_stale = p.damp_stale;
-    out.shared = {&model.input.table, &model.weight};
+    ServerOptions out = server_options(s_, model);
     out.stop = &app::interrupted();
     return out;
   }

@@ -1,11 +1,36 @@
 #pragma once
-// What a worker of the server does with one batch.
+// What lm train and the experiments share: the model they begin with, the options of the server,
+// and what a worker does with one batch.
 
 #include <tapestry/examples/lm/batch.h>
 #include <tapestry/examples/lm/model.h>
+#include <tapestry/examples/lm/settings.h>
 #include <tapestry/optim/parameter_server.h>
 
 namespace tapestry::lm {
+
+template <class Cell>
+LanguageModel<Cell> initial_model(const TrainSettings& s) {
+  Rng rng(s.seed);
+  LanguageModel<Cell> model(s.model, rng, s.dtype);
+  model.dropout = model.rnn.dropout = s.dropout;
+  model.rnn.bptt = s.bptt;
+  return model;
+}
+
+template <class Cell>
+ServerOptions server_options(const TrainSettings& s, const LanguageModel<Cell>& model) {
+  const ParallelSettings& p = s.parallel;
+  ServerOptions out;
+  out.workers = static_cast<int>(p.simulate ? p.simulate : p.workers);
+  out.update = p.update;
+  out.shards = p.shards;
+  out.staleness = p.staleness;
+  out.clip_norm = s.clip_norm;
+  out.damp_stale = p.damp_stale;
+  out.shared = {&model.input.table, &model.weight};  // all but a few kilobytes of the model
+  return out;
+}
 
 struct BatchLoss {
   double total = 0;     // nats, summed over the tokens

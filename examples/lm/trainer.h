@@ -18,6 +18,7 @@
 #include <tapestry/examples/lm/settings.h>
 #include <tapestry/examples/lm/stream.h>
 #include <tapestry/examples/lm/tokenizer.h>
+#include <tapestry/examples/lm/train_batch.h>
 #include <tapestry/optim/parameter_server.h>
 #include <tapestry/optim/schedule.h>
 #include <tapestry/tensor/threads.h>
@@ -73,7 +74,7 @@ class Trainer {
           const NamedTensors* resumed = nullptr)
       : s_(settings),
         data_(data),
-        model_(initial_model(settings)),
+        model_(initial_model<Cell>(settings)),
         stream_(settings.stream ? std::optional<Stream>(std::in_place, data.train, settings.batch,
                                                         settings.bptt.steps)
                                 : std::nullopt),
@@ -81,7 +82,7 @@ class Trainer {
                        : (data.train.sentences() + settings.batch - 1) / settings.batch),
         round_(in_rounds(settings.parallel) ? settings.parallel.workers : 1),
         schedule_(make_schedule(settings, (items_ + round_ - 1) / round_)),
-        server_(model_, make_rule(settings), server_options()),
+        server_(model_, make_rule(settings), options()),
         schedules_(settings.parallel),
         checkpoints_(directory, settings.keep),
         metrics_(directory.path(), metrics_columns(),
@@ -104,8 +105,6 @@ class Trainer {
   Optimizer& optimizer() { return server_.optimizer(); }
   const Optimizer& optimizer() const { return server_.optimizer(); }
 
-  static LanguageModel<Cell> initial_model(const TrainSettings& s);
-
   static std::vector<std::string> metrics_columns() {
     return {"epoch", "step", "tokens", "seconds", "train_loss", "valid_loss", "lr", "grad_norm"};
   }
@@ -117,7 +116,7 @@ class Trainer {
   /// Before any update a model knows nothing, so its loss is near ln V.
   void check_first_loss();
 
-  ServerOptions server_options();
+  ServerOptions options();
 
   // ---- a stretch of updates
 

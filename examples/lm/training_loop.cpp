@@ -1,7 +1,6 @@
 // Trainer: the loop, what a worker does with an item, who is to blame where it diverges, the books,
 // and what a checkpoint holds. Compiled here, once for each cell.
 
-#include <tapestry/examples/lm/train_batch.h>
 #include <tapestry/examples/lm/trainer.h>
 
 namespace tapestry::lm {
@@ -36,15 +35,6 @@ TrainResult Trainer<Cell>::run() {
 }
 
 template <class Cell>
-LanguageModel<Cell> Trainer<Cell>::initial_model(const TrainSettings& s) {
-  Rng rng(s.seed);
-  LanguageModel<Cell> model(s.model, rng, s.dtype);
-  model.dropout = model.rnn.dropout = s.dropout;
-  model.rnn.bptt = s.bptt;
-  return model;
-}
-
-template <class Cell>
 double Trainer<Cell>::total_tokens() const {
   const auto all = static_cast<double>(data_.train.tokens() * s_.epochs);
   const double per_update = static_cast<double>(data_.train.tokens()) *
@@ -75,16 +65,8 @@ void Trainer<Cell>::check_first_loss() {
 }
 
 template <class Cell>
-ServerOptions Trainer<Cell>::server_options() {
-  const ParallelSettings& p = s_.parallel;
-  ServerOptions out;
-  out.workers = static_cast<int>(p.simulate ? p.simulate : p.workers);
-  out.update = p.update;
-  out.shards = p.shards;
-  out.staleness = p.staleness;
-  out.clip_norm = s_.clip_norm;
-  out.damp_stale = p.damp_stale;
-  out.shared = {&model_.input.table, &model_.weight};  // all but a few kilobytes of the model
+ServerOptions Trainer<Cell>::options() {
+  ServerOptions out = server_options(s_, model_);
   out.lr = [this](int64_t updates) { return schedule_.lr(updates); };
   out.stop = &halt_;
   return out;
