@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include <tapestry/examples/airline/series.h>
-#include <tapestry/examples/airline/versions.h>
+#include <tapestry/examples/airline/series/series.h>
+#include <tapestry/examples/airline/versions/versions.h>
 
 using namespace tapestry;
 using namespace tapestry::airline;

@@ -3,10 +3,10 @@
 #include <cmath>
 #include <numbers>
 
-#include <tapestry/examples/airline/ensemble.h>
-#include <tapestry/examples/airline/intervals.h>
-#include <tapestry/examples/airline/metrics.h>
-#include <tapestry/examples/airline/series.h>
+#include <tapestry/examples/airline/methods/ensemble.h>
+#include <tapestry/examples/airline/scores/intervals.h>
+#include <tapestry/examples/airline/scores/metrics.h>
+#include <tapestry/examples/airline/series/series.h>
 #include <tapestry/tensor/error.h>
 
 using namespace tapestry;

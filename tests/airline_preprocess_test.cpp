@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include <tapestry/examples/airline/preprocess.h>
+#include <tapestry/examples/airline/series/preprocess.h>
 #include <tapestry/tensor/error.h>
 #include <tapestry/tensor/random.h>
 

@@ -7,7 +7,7 @@
 #include <random>
 #include <string>
 
-#include <tapestry/examples/airline/series.h>
+#include <tapestry/examples/airline/series/series.h>
 #include <tapestry/tensor/error.h>
 
 using namespace tapestry;

@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
-#include <tapestry/examples/airline/arima.h>
-#include <tapestry/examples/airline/baselines.h>
-#include <tapestry/examples/airline/holt_winters.h>
-#include <tapestry/examples/airline/least_squares.h>
-#include <tapestry/examples/airline/metrics.h>
-#include <tapestry/examples/airline/series.h>
+#include <tapestry/examples/airline/methods/arima.h>
+#include <tapestry/examples/airline/methods/baselines.h>
+#include <tapestry/examples/airline/methods/holt_winters.h>
+#include <tapestry/examples/airline/methods/least_squares.h>
+#include <tapestry/examples/airline/scores/metrics.h>
+#include <tapestry/examples/airline/series/series.h>
 #include <tapestry/tensor/error.h>
 #include <tapestry/tensor/random.h>
 

@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
 #include <tapestry/examples/common/exit_code.h>
-#include <tapestry/examples/lm/corpus.h>
-#include <tapestry/examples/lm/text.h>
-#include <tapestry/examples/lm/vocabulary.h>
+#include <tapestry/examples/lm/text/corpus.h>
+#include <tapestry/examples/lm/text/text.h>
+#include <tapestry/examples/lm/text/vocabulary.h>
 #include <tapestry/tensor/error.h>
 #include <unistd.h>
 

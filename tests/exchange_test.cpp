@@ -2,9 +2,9 @@
 // random RNN, LSTM and GRU models gave its losses to 9e-15.
 
 #include <doctest/doctest.h>
-#include <tapestry/examples/lm/exchange.h>
-#include <tapestry/examples/lm/npz.h>
-#include <tapestry/examples/lm/text.h>
+#include <tapestry/examples/lm/model/exchange.h>
+#include <tapestry/examples/lm/model/npz.h>
+#include <tapestry/examples/lm/text/text.h>
 #include <tapestry/nn/checkpoint.h>
 #include <tapestry/tensor/error.h>
 #include <unistd.h>

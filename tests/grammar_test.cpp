@@ -1,5 +1,5 @@
 #include <doctest/doctest.h>
-#include <tapestry/examples/lm/grammar.h>
+#include <tapestry/examples/lm/text/grammar.h>
 #include <tapestry/tensor/error.h>
 
 #include <cmath>

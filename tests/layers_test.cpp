@@ -79,7 +79,7 @@ TEST_CASE("the include scan finds upward includes") {
   CHECK(count("autograd", "#include <tapestry/autograd/var.h>\n// #include <tapestry/nn/x.h>") ==
         0);
   CHECK(count("autograd", "#pragma once\n#include <tapestry/nn/linear.h>\n") == 1);
-  CHECK(count("tensor", "  #  include <tapestry/examples/lm/text.h>") == 1);
+  CHECK(count("tensor", "  #  include <tapestry/examples/lm/text/text.h>") == 1);
   CHECK(count("nn", "#include <tapestry/optim/sgd.h>\n#include <tapestry/autograd/ops.h>\n") == 1);
   CHECK(count("optim", "#include <tapestry/elsewhere/x.h>\n") == 1);
   CHECK(count("nn", "#include \"linear.h\"\n") == 1);

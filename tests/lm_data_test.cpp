@@ -1,10 +1,10 @@
 // What a run of lm trains on, and its configuration on disk.
 
 #include <doctest/doctest.h>
-#include <tapestry/examples/lm/batch.h>
-#include <tapestry/examples/lm/data.h>
-#include <tapestry/examples/lm/disk_memory.h>
+#include <tapestry/examples/lm/model/batch.h>
 #include <tapestry/examples/lm/run.h>
+#include <tapestry/examples/lm/text/data.h>
+#include <tapestry/examples/lm/text/disk_memory.h>
 
 #include <unistd.h>
 

@@ -2,13 +2,13 @@
 
 #include <doctest/doctest.h>
 #include <tapestry/examples/common/units.h>
-#include <tapestry/examples/lm/checkpoint.h>
-#include <tapestry/examples/lm/credit.h>
-#include <tapestry/examples/lm/grammar.h>
-#include <tapestry/examples/lm/place.h>
+#include <tapestry/examples/lm/model/credit.h>
 #include <tapestry/examples/lm/run.h>
-#include <tapestry/examples/lm/stream.h>
-#include <tapestry/examples/lm/trainer.h>
+#include <tapestry/examples/lm/text/grammar.h>
+#include <tapestry/examples/lm/text/stream.h>
+#include <tapestry/examples/lm/training/checkpoint.h>
+#include <tapestry/examples/lm/training/place.h>
+#include <tapestry/examples/lm/training/trainer.h>
 #include <unistd.h>
 
 #include <cmath>

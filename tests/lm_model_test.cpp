@@ -1,10 +1,10 @@
 // The language model: its loss, its streaming form, its gradients.
 
 #include <doctest/doctest.h>
-#include <tapestry/examples/lm/check_gradients.h>
-#include <tapestry/examples/lm/evaluate.h>
-#include <tapestry/examples/lm/grammar.h>
-#include <tapestry/examples/lm/sampling.h>
+#include <tapestry/examples/lm/model/check_gradients.h>
+#include <tapestry/examples/lm/model/evaluate.h>
+#include <tapestry/examples/lm/model/sampling.h>
+#include <tapestry/examples/lm/text/grammar.h>
 
 #include <array>
 #include <cmath>

@@ -1,5 +1,5 @@
 #include <doctest/doctest.h>
-#include <tapestry/examples/lm/sampling.h>
+#include <tapestry/examples/lm/model/sampling.h>
 
 #include <cmath>
 #include <limits>

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
-#include <tapestry/examples/lm/corpus.h>
-#include <tapestry/examples/lm/records.h>
+#include <tapestry/examples/lm/text/corpus.h>
+#include <tapestry/examples/lm/text/records.h>
 #include <tapestry/tensor/error.h>
 #include <unistd.h>
 

@@ -1,8 +1,8 @@
 // lm sweep and lm race on tiny data: what they print and leave, and what they refuse.
 
 #include <doctest/doctest.h>
-#include <tapestry/examples/lm/race.h>
-#include <tapestry/examples/lm/sweep.h>
+#include <tapestry/examples/lm/experiments/race.h>
+#include <tapestry/examples/lm/experiments/sweep.h>
 
 #include <cmath>
 #include <filesystem>

@@ -1,5 +1,5 @@
 #include <doctest/doctest.h>
-#include <tapestry/examples/lm/tokenizer.h>
+#include <tapestry/examples/lm/text/tokenizer.h>
 
 #include <vector>
 

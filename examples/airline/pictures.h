@@ -1,7 +1,7 @@
 #pragma once
 // The pictures of a run and of a back-test.
 
-#include <tapestry/examples/airline/timeline.h>
+#include <tapestry/examples/airline/series/timeline.h>
 #include <tapestry/examples/common/plot.h>
 
 #include <filesystem>

@@ -1,8 +1,8 @@
 #pragma once
 // The measures of error for people (tables on stdout) and for programs (JSON).
 
-#include <tapestry/examples/airline/evaluation.h>
-#include <tapestry/examples/airline/intervals.h>
+#include <tapestry/examples/airline/scores/evaluation.h>
+#include <tapestry/examples/airline/scores/intervals.h>
 
 namespace tapestry::airline {
 

@@ -7,9 +7,9 @@
 //   metrics.json        what --json prints
 //   plot.*, residuals.*, loss.*    pictures (svg, png) with their numbers (csv) and script (gp)
 
-#include <tapestry/examples/airline/ensemble.h>
-#include <tapestry/examples/airline/evaluation.h>
-#include <tapestry/examples/airline/intervals.h>
+#include <tapestry/examples/airline/methods/ensemble.h>
+#include <tapestry/examples/airline/scores/evaluation.h>
+#include <tapestry/examples/airline/scores/intervals.h>
 #include <tapestry/examples/airline/settings.h>
 
 #include <filesystem>

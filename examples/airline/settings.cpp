@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include <tapestry/examples/airline/columns.h>
+#include <tapestry/examples/airline/series/columns.h>
 #include <tapestry/examples/common/exit_code.h>
 
 namespace tapestry::airline {

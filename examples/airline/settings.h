@@ -1,8 +1,8 @@
 #pragma once
 // What the commands of airline take from the command line, and the defaults.
 
-#include <tapestry/examples/airline/lstm.h>
-#include <tapestry/examples/airline/series.h>
+#include <tapestry/examples/airline/methods/lstm.h>
+#include <tapestry/examples/airline/series/series.h>
 #include <tapestry/examples/common/common_options.h>
 
 #include <string>

@@ -4,8 +4,8 @@
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/version.h>
 #include <tapestry/examples/lm/commands.h>
-#include <tapestry/examples/lm/race.h>
-#include <tapestry/examples/lm/sweep.h>
+#include <tapestry/examples/lm/experiments/race.h>
+#include <tapestry/examples/lm/experiments/sweep.h>
 
 namespace tapestry::lm {
 

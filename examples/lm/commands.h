@@ -3,7 +3,7 @@
 // examples/common/report.h turns into messages. Results go to stdout, everything else to stderr.
 
 #include <tapestry/examples/common/exit_code.h>
-#include <tapestry/examples/lm/sampling.h>
+#include <tapestry/examples/lm/model/sampling.h>
 #include <tapestry/examples/lm/settings.h>
 
 namespace tapestry::lm {

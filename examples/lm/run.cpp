@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
-#include <tapestry/examples/lm/checkpoint.h>
-#include <tapestry/examples/lm/text.h>
+#include <tapestry/examples/lm/text/text.h>
+#include <tapestry/examples/lm/training/checkpoint.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

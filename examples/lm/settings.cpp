@@ -1,7 +1,7 @@
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/settings.h>
-#include <tapestry/examples/lm/text.h>
+#include <tapestry/examples/lm/text/text.h>
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>

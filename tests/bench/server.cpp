@@ -6,7 +6,7 @@
 #include <functional>
 #include <limits>
 
-#include <tapestry/examples/lm/experiment.h>
+#include <tapestry/examples/lm/experiments/experiment.h>
 #include <tapestry/tensor/threads.h>
 
 #include "bench.h"

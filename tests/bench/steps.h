@@ -5,8 +5,8 @@
 #include <span>
 
 #include <tapestry/autograd/ops.h>
-#include <tapestry/examples/lm/grammar.h>
-#include <tapestry/examples/lm/model.h>
+#include <tapestry/examples/lm/model/model.h>
+#include <tapestry/examples/lm/text/grammar.h>
 #include <tapestry/nn/linear.h>
 #include <tapestry/optim/optimizer.h>
 

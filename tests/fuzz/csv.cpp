@@ -1,7 +1,7 @@
 // CSV and TSV files: two bytes of settings, then the file. Any text, quoted, is read as it was.
 
-#include <tapestry/examples/lm/records.h>
-#include <tapestry/examples/lm/text.h>
+#include <tapestry/examples/lm/text/records.h>
+#include <tapestry/examples/lm/text/text.h>
 
 #include "fuzz.h"
 

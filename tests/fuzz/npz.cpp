@@ -1,7 +1,7 @@
 // npz files of other programs, and the models that they may hold.
 
-#include <tapestry/examples/lm/exchange.h>
-#include <tapestry/examples/lm/npz.h>
+#include <tapestry/examples/lm/model/exchange.h>
+#include <tapestry/examples/lm/model/npz.h>
 
 #include "fuzz.h"
 

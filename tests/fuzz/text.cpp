@@ -1,7 +1,7 @@
 // Text files: two bytes of settings, then the file. What is accepted survives a vocabulary file.
 
-#include <tapestry/examples/lm/text.h>
-#include <tapestry/examples/lm/vocabulary.h>
+#include <tapestry/examples/lm/text/text.h>
+#include <tapestry/examples/lm/text/vocabulary.h>
 
 #include "fuzz.h"
 

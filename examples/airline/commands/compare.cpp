@@ -1,0 +1,202 @@
+// airline compare: one LSTM trained in several ways, what they cost, and that they do the same.
+
+#include <fmt/format.h>
+#include <tapestry/examples/airline/commands.h>
+#include <tapestry/examples/airline/versions/timing.h>
+#include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/plot.h>
+#include <tapestry/examples/common/run_directory.h>
+#include <tapestry/tensor/blas.h>
+
+#include <cmath>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <numbers>
+
+namespace tapestry::airline {
+namespace {
+
+constexpr double kTolerance = 1e-9;
+constexpr int64_t kWindow = 12;
+
+/// Logarithms around 0.
+std::vector<double> airline_values() {
+  std::vector<double> out;
+  for (const double y : airline_passengers().values) out.push_back(std::log(y) - 5.5);
+  return out;
+}
+
+/// A wave of 12 values, a slower one, and noise.
+std::vector<double> synthetic_values(int64_t n) {
+  Rng rng(1);
+  std::vector<double> out;
+  for (int64_t t = 0; t < n; ++t) {
+    const double angle = 2 * std::numbers::pi * static_cast<double>(t) / 12;
+    out.push_back(0.5 * std::sin(angle) + 0.3 * std::sin(angle / 7.3) + 0.1 * rng.normal());
+  }
+  return out;
+}
+
+Task task_on(std::span<const double> values, const CompareSettings& s) {
+  const size_t split = values.size() * 4 / 5;
+  Task task{.train = {values.first(split), kWindow},
+            .valid = {values.subspan(split - kWindow), kWindow}};
+  task.threads = s.threads;
+  if (s.synthetic) {
+    task.hidden = s.hidden;
+    task.batch = s.batch;
+  }
+  return task;
+}
+
+void print_losses(std::span<const Timing> timings) {
+  fmt::print("{:<20}", "mean squared error");
+  for (size_t e = 0; e < timings[0].losses.size(); ++e)
+    fmt::print("{:>14}", fmt::format("epoch {}", e + 1));
+  for (const Timing& t : timings) {
+    fmt::print("\n{:<17}train", t.version->name);
+    for (const EpochLoss& l : t.losses) fmt::print("{:>14.10f}", l.train);
+    fmt::print("\n{:<17}valid", "");
+    for (const EpochLoss& l : t.losses) fmt::print("{:>14.10f}", l.valid);
+  }
+  fmt::print("\nlargest difference from the first: {:.1e} (at most {:g})\n\n",
+             largest_difference(timings), kTolerance);
+}
+
+/// Efficiency: what is gained for each thread that is used.
+void print_times(std::span<const Timing> timings, const Task& task, double peak) {
+  fmt::print(
+      "{:<18}{:>8}{:>12}{:>14}{:>12}{:>14}{:>12}{:>8}\n{:<18}{:>8}{:>12}{:>14}{:>12}{:>14}{:>12}{:>"
+      "8}\n",
+      "", "", "", "over", "per", "over", "per", "of", "version", "threads", "time", "sequential",
+      "thread", "vectorised", "thread", "peak");
+  for (const Timing& t : timings) {
+    const int threads = t.version->threaded ? task.threads : 1;
+    const double first = timings[0].seconds / t.seconds, second = timings[1].seconds / t.seconds;
+    const double share = useful_flop(task) / t.seconds / peak;
+    fmt::print("{:<18}{:>8}{:>12}{:>13.2f}x{:>12.2f}{:>13.2f}x{:>12.2f}{:>8.3f}\n", t.version->name,
+               threads,
+               t.seconds < 1 ? fmt::format("{:.2f} ms", 1e3 * t.seconds)
+                             : fmt::format("{:.2f} s", t.seconds),
+               first, first / threads, second, second / threads, share);
+  }
+  fmt::print("peak: {:.1f} GFLOP/s, f64 matrix products on {} threads ({})\n\n", peak / 1e9,
+             task.threads, blas_description());
+}
+
+std::string json_of(std::span<const Timing> timings, const Task& task, double peak) {
+  nlohmann::ordered_json out;
+  out["peak"] = peak;
+  out["hidden"] = task.hidden;
+  out["windows"] = task.train.count();
+  for (const Timing& t : timings) {
+    auto& version = out["versions"][t.version->name];
+    version["seconds"] = t.seconds;
+    version["threads"] = t.version->threaded ? task.threads : 1;
+    version["share_of_peak"] = useful_flop(task) / t.seconds / peak;
+    for (const EpochLoss& l : t.losses) {
+      version["train"].push_back(l.train);
+      version["valid"].push_back(l.valid);
+    }
+  }
+  return out.dump(2) + "\n";
+}
+
+/// Seconds of every version on the first eighth, quarter, half and all of the series.
+struct Growth {
+  std::vector<double> windows;
+  std::vector<std::vector<double>> seconds;  // [version][length]
+};
+
+/// The exponent in time ~ length^exponent, by least squares on logarithms.
+double exponent(std::span<const double> x, std::span<const double> y) {
+  double mx = 0, my = 0, sxy = 0, sxx = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    mx += std::log(x[i]) / static_cast<double>(x.size());
+    my += std::log(y[i]) / static_cast<double>(x.size());
+  }
+  for (size_t i = 0; i < x.size(); ++i) {
+    sxy += (std::log(x[i]) - mx) * (std::log(y[i]) - my);
+    sxx += (std::log(x[i]) - mx) * (std::log(x[i]) - mx);
+  }
+  return sxy / sxx;
+}
+
+app::Plot growth_picture(const Growth& growth, const Task& task) {
+  app::Plot plot{.title = fmt::format("{} epochs of an LSTM of {} units, mini-batches of {}",
+                                      task.epochs, task.hidden, task.batch),
+                 .x_label = "windows",
+                 .y_label = "seconds",
+                 .series = {}};
+  for (size_t v = 0; v < versions().size(); ++v)
+    plot.series.push_back({versions()[v].name, growth.windows, growth.seconds[v]});
+  return plot;
+}
+
+}  // namespace
+
+void add_options(CLI::App& command, CompareSettings& s) {
+  using app::whole_number;
+  command.add_flag("--synthetic", s.synthetic,
+                   "on a long seeded series; takes minutes with the defaults");
+  command.add_option("--hidden", s.hidden, "units, with --synthetic")->check(whole_number(1, 4096));
+  command.add_option("--length", s.length, "values, with --synthetic")
+      ->check(whole_number(500, 100'000'000));
+  command.add_option("--batch", s.batch, "windows in a mini-batch, with --synthetic")
+      ->check(whole_number(1, 1'000'000));
+  command.add_option("--threads", s.threads, "of the versions that use several")
+      ->check(whole_number(1, 1024));
+  add_output_options(command, s.output, s.overwrite);
+  command.add_flag("--json", s.json, "print times and losses as one JSON object");
+  command.add_flag("-q,--quiet", s.quiet, "no chart on a terminal");
+  command.footer("Example: airline compare --synthetic --hidden 256 --length 1500");
+}
+
+app::ExitCode compare(const CompareSettings& settings) {
+  CompareSettings s = settings;
+  if (s.output.empty()) s.output = app::create_default_run("airline", std::time(nullptr)).string();
+  const app::RunDirectory directory(
+      s.output, {"compare.json", "growth.*"},
+      s.overwrite ? app::IfRunExists::overwrite : app::IfRunExists::refuse);
+  const std::vector<double> values = s.synthetic ? synthetic_values(s.length) : airline_values();
+  const Task task = task_on(values, s);
+  const double before = gemm_peak(task.threads);
+  Growth growth;
+  growth.seconds.resize(versions().size());
+  for (const size_t part : {8, 4, 2}) {
+    if (!s.synthetic) break;
+    const Task shorter = task_on(std::span(values).first(values.size() / part), s);
+    growth.windows.push_back(static_cast<double>(shorter.train.count()));
+    for (size_t v = 0; const Timing& t : time_versions(shorter, 1))
+      growth.seconds[v++].push_back(t.seconds);
+  }
+  constexpr int kTurns = 7;  // of the short series
+  const std::vector<Timing> timings = time_versions(task, s.synthetic ? 1 : kTurns);
+  const double peak = std::max(before, gemm_peak(task.threads));
+  growth.windows.push_back(static_cast<double>(task.train.count()));
+  for (size_t v = 0; v < timings.size(); ++v) growth.seconds[v].push_back(timings[v].seconds);
+
+  const std::string json = json_of(timings, task, peak);
+  app::write_atomically(directory / "compare.json", json);
+  if (s.synthetic)
+    app::draw(growth_picture(growth, task), directory / "growth", "airline", s.quiet);
+  if (s.json) {
+    fmt::print("{}", json);
+  } else {
+    fmt::print(
+        "{} series, {} windows of {} to learn from, {} held out; {} units, mini-batches of "
+        "{}, {} epochs\n\n",
+        s.synthetic ? "synthetic" : "airline", task.train.count(), kWindow, task.valid.count(),
+        task.hidden, task.batch, task.epochs);
+    print_losses(timings);
+    print_times(timings, task, peak);
+    for (size_t v = 0; s.synthetic && v < timings.size(); ++v)
+      fmt::print("{:<18}time ~ length^{:.2f}\n", timings[v].version->name,
+                 exponent(growth.windows, growth.seconds[v]));
+    fmt::print("run {}\n", s.output);
+  }
+  return largest_difference(timings) <= kTolerance ? app::ExitCode::ok
+                                                   : app::ExitCode::check_failed;
+}
+
+}  // namespace tapestry::airline

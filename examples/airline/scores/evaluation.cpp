@@ -1,0 +1,92 @@
+#include <tapestry/examples/airline/scores/evaluation.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <tapestry/tensor/error.h>
+
+namespace tapestry::airline {
+namespace {
+
+/// Of the part that was fitted on, without the first values, which have no forecast.
+Scores score_fitted(const Forecaster& fit, const Split& split) {
+  const auto fitted = fit.fitted();
+  size_t first = 0;
+  while (first < fitted.size() && std::isnan(fitted[first])) ++first;
+  return score(split.train().subspan(first), fitted.subspan(first), split.train(), split.season);
+}
+
+struct Measured {
+  Scores multi_step, one_step, train;
+};
+
+/// Leaves the forecaster having seen the held-out part.
+Measured measure(Forecaster& fit, const Split& split) {
+  Measured m{{}, {}, score_fitted(fit, split)};
+  if (split.test().empty()) return m;
+  const auto of = [&](const std::vector<double>& forecast) {
+    return score(split.test(), forecast, split.train(), split.season);
+  };
+  m.multi_step = of(fit.forecast(split.test().size()));
+  m.one_step = of(one_step(fit, split.test()));
+  return m;
+}
+
+double deviation(std::span<const Scores> runs) {
+  double mean = 0, squares = 0;
+  for (const Scores& s : runs) mean += s.rmse / static_cast<double>(runs.size());
+  for (const Scores& s : runs) squares += (s.rmse - mean) * (s.rmse - mean);
+  return runs.size() < 2 ? 0 : std::sqrt(squares / static_cast<double>(runs.size() - 1));
+}
+
+}  // namespace
+
+Row median_row(std::span<const Scores> runs) {
+  const auto middle = [&](double Scores::*measure) {
+    std::vector<double> values;
+    for (const Scores& s : runs) values.push_back(s.*measure);
+    return median(values);
+  };
+  return {"lstm", "LSTM",
+          Scores{middle(&Scores::rmse), middle(&Scores::mae), middle(&Scores::smape),
+                 middle(&Scores::mape), middle(&Scores::mase)},
+          deviation(runs)};
+}
+
+Evaluation evaluate(const Ensemble& ensemble, const Split& split) {
+  Evaluation out;
+  const auto add = [&](const std::string& name, const std::string& title,
+                       const std::optional<Measured>& m) {
+    const auto row = [&](std::vector<Row>& rows, Scores Measured::*part) {
+      rows.push_back({name, title, m ? std::optional((*m).*part) : std::nullopt});
+    };
+    if (!split.test().empty()) {
+      row(out.multi_step, &Measured::multi_step);
+      row(out.one_step, &Measured::one_step);
+    }
+    row(out.train, &Measured::train);
+  };
+
+  std::vector<Scores> multi, one, train;
+  for (LstmForecaster member : ensemble.members()) {
+    const Measured m = measure(member, split);
+    multi.push_back(m.multi_step), one.push_back(m.one_step), train.push_back(m.train);
+  }
+  if (!split.test().empty()) {
+    out.multi_step = {median_row(multi)};
+    out.one_step = {median_row(one)};
+  }
+  out.train = {median_row(train)};
+  if (Ensemble copy = ensemble; copy.members().size() > 1)
+    add("lstm_median", "median forecast of the runs", measure(copy, split));
+
+  for (const Baseline& b : baselines()) try {
+      add(b.name, b.title, measure(*b.fit(split.train(), split.season), split));
+    } catch (const ValueError& error) {
+      out.notes.push_back(std::string("no ") + b.title + ": " + error.what());
+      add(b.name, b.title, {});
+    }
+  return out;
+}
+
+}  // namespace tapestry::airline

@@ -1,0 +1,86 @@
+// lm eval: the loss and perplexity of a trained model on text.
+
+#include <fmt/format.h>
+#include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/progress.h>
+#include <tapestry/examples/lm/commands.h>
+#include <tapestry/examples/lm/run.h>
+#include <tapestry/examples/lm/text/stream.h>
+
+#include <nlohmann/json.hpp>
+
+namespace tapestry::lm {
+
+app::ExitCode eval(const EvalSettings& s) {
+  const Run run = Run::open(s.run);
+  TextSettings settings = run.settings.input.text;
+  settings.max_sentences = s.max_sentences;
+  if (!s.format.empty()) settings.format = s.format;
+  if (!s.column.empty()) settings.column = s.column;
+  const Corpus corpus = read_sentences(s.files, settings);
+  if (!s.common.quiet)
+    for (const std::string& note : corpus.notes) fmt::print(stderr, "input  {}\n", note);
+  const EncodedCorpus text = run.vocabulary.encode(corpus);
+  const DType dtype = s.dtype.empty() ? run.settings.dtype : s.dtype == "double" ? f64 : f32;
+
+  const Evaluation e = with_cell(run.settings.model.cell, [&]<class Cell>() {
+    const LanguageModel<Cell> model = run.model<Cell>(dtype);
+    app::Progress progress(static_cast<double>(text.tokens()), s.common.progress_settings("tok"));
+    const auto status = [] {
+      return app::Status{.prefix = "eval", .fraction = {}, .position = "", .fields = {}};
+    };
+    const Evaluation out = run.settings.stream
+                               ? evaluate_stream(model, text)
+                               : evaluate(model, text, s.batch, [&](int64_t done) {
+                                   progress.update(static_cast<double>(done), status);
+                                 });
+    progress.finish(static_cast<double>(text.tokens()), status());
+    return out;
+  });
+
+  // A text is as long as its sentences with their line ends, whatever tokens it is split into.
+  const double bits_per_byte =
+      e.bits_per_token() * static_cast<double>(e.tokens) / static_cast<double>(corpus.bytes);
+  if (s.json) {
+    const nlohmann::ordered_json out = {
+        {"sentences", e.sentences},
+        {"tokens", e.tokens},
+        {"oov", e.oov},
+        {"loss", e.loss()},
+        {"perplexity", e.perplexity()},
+        {"perplexity_without_unknowns", e.perplexity_without_unknowns()},
+        {"bits_per_token", e.bits_per_token()},
+        {"bytes", corpus.bytes},
+        {"bits_per_byte", bits_per_byte}};
+    fmt::print("{}\n", out.dump(2));
+  } else {
+    fmt::print(
+        "{} sentences, {} tokens, {} unknown ({:.2f}%), {} bytes\n"
+        "loss {:.4f} nats per token ({:.4f} bits; {:.4f} bits per byte)\n"
+        "perplexity {:.2f}, without unknown tokens {:.2f}\n",
+        e.sentences, e.tokens, e.oov,
+        100 * static_cast<double>(e.oov) / static_cast<double>(e.tokens), corpus.bytes, e.loss(),
+        e.bits_per_token(), bits_per_byte, e.perplexity(), e.perplexity_without_unknowns());
+  }
+  return app::ExitCode::ok;
+}
+
+void add_options(CLI::App& command, EvalSettings& s) {
+  command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
+  command.add_option("FILE", s.files, "text to evaluate on (- for standard input)")->required();
+  command.add_option("--format", s.format, "what files hold (default: as trained)")
+      ->check(app::one_of({"auto", "text", "csv", "tsv"}));
+  command.add_option("--column", s.column,
+                     "NAME or number of the text in a CSV or TSV file (default: as trained)");
+  command.add_option("--batch", s.batch, "sentences at once; does not change the result")
+      ->check(app::whole_number(1, 1'000'000));
+  command.add_option("--dtype", s.dtype, "compute in float or double (default: as trained)")
+      ->check(app::one_of({"float", "double"}));
+  command.add_option("--max-sentences", s.max_sentences, "use the first N sentences (0: all)")
+      ->check(app::whole_number(0));
+  command.add_flag("--json", s.json, "print the results as one JSON object");
+  app::add_common_options(command, s.common);
+  command.footer("Example: lm eval runs/lm-20240611-120000 TEXT.txt");
+}
+
+}  // namespace tapestry::lm

@@ -1,0 +1,98 @@
+// lm gradcheck: gradients of a small model on the built-in corpus against finite differences.
+
+#include <fmt/format.h>
+#include <tapestry/examples/common/options.h>
+#include <tapestry/examples/lm/commands.h>
+#include <tapestry/examples/lm/model/check_gradients.h>
+#include <tapestry/examples/lm/text/grammar.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace tapestry::lm {
+
+std::vector<CheckedParameter> check_gradients(std::span<const NamedParameter> parameters,
+                                              const std::function<Var()>& loss,
+                                              const std::function<Var()>& surrogate,
+                                              int64_t elements, double tolerance, uint64_t seed) {
+  for (const NamedParameter& p : parameters) p.parameter->grad().clear();
+  {
+    Tape tape;
+    tape.backward(loss());
+  }
+  std::vector<CheckedParameter> out;
+  for (const NamedParameter& p : parameters) {
+    const Tensor& value = p.parameter->value();
+    out.push_back({p.name, value.shape(), std::min(elements, value.numel()),
+                   gradcheck_parameters(
+                       std::span(&p, 1), [&] { return surrogate().value().item(); }, elements,
+                       tolerance, seed)});
+  }
+  for (const NamedParameter& p : parameters) p.parameter->grad().clear();
+  return out;
+}
+
+void add_options(CLI::App& command, GradcheckSettings& s) {
+  add_model_options(command, s.model, s.bptt);
+  const std::string group = "Check";
+  command.add_option("--sentences", s.sentences, "in the batch")
+      ->check(app::whole_number(1, 1000))
+      ->group(group);
+  command.add_option("--elements", s.elements, "compared in each parameter, at random")
+      ->check(app::whole_number(1))
+      ->group(group);
+  command.add_option("--tolerance", s.tolerance, "largest error that passes")
+      ->check(app::number(0))
+      ->group(group);
+  command.add_option("--seed", s.seed, "of sentences, initialisation and elements")
+      ->check(app::whole_number(0))
+      ->group(group);
+  command.footer(
+      "The error is |gradient - difference| / (1 + |difference|), in double. Exit code 11 where "
+      "one "
+      "is\nlarger than the tolerance. Example: lm gradcheck --cell lstm --bptt 4");
+}
+
+app::ExitCode gradcheck(const GradcheckSettings& s) {
+  check_model(s.model, s.bptt);
+  const Corpus corpus = generate(AgreementGrammar(), s.sentences, s.seed);
+  const Vocabulary vocabulary = Vocabulary::build(corpus);
+  const EncodedCorpus text = vocabulary.encode(corpus);
+  std::vector<int64_t> all(static_cast<size_t>(s.sentences));
+  std::iota(all.begin(), all.end(), 0);
+  TrainSettings described;
+  described.model = s.model;
+  described.model.vocabulary = vocabulary.size();
+  described.dtype = f64;
+  described.bptt = s.bptt;
+  fmt::print(stderr, "model  {}, {}; vocabulary {}\ndata   {} sentences, {} tokens, longest {}\n",
+             describe_model(described), describe_bptt(s.bptt), vocabulary.size(), text.sentences(),
+             text.tokens(), text.longest);
+
+  const auto checked = with_cell(s.model.cell, [&]<class Cell>() {
+    Rng rng(s.seed);
+    LanguageModel<Cell> model(described.model, rng, f64);
+    model.rnn.bptt = s.bptt;
+    return check_gradients(model, make_batch(text, all), s.elements, s.tolerance, s.seed);
+  });
+
+  fmt::print("{:<22} {:>14} {:>9} {:>12}\n", "parameter", "shape", "compared", "worst error");
+  bool ok = true;
+  for (const CheckedParameter& p : checked) {
+    std::ostringstream shape;
+    shape << p.shape;
+    fmt::print("{:<22} {:>14} {:>9} {:>12.1e}{}\n", p.name, shape.str(), p.elements, p.report.worst,
+               p.report.ok ? "" : "  FAILED");
+    ok = ok && p.report.ok;
+  }
+  const auto worst = std::max_element(
+      checked.begin(), checked.end(),
+      [](const auto& a, const auto& b) { return a.report.worst < b.report.worst; });
+  fmt::print("worst  {}\n", worst->report.message.empty()
+                                ? fmt::format("{}: error {:.1e}", worst->name, worst->report.worst)
+                                : worst->report.message);
+  fmt::print("{}: tolerance {:g}\n", ok ? "passed" : "failed", s.tolerance);
+  return ok ? app::ExitCode::ok : app::ExitCode::check_failed;
+}
+
+}  // namespace tapestry::lm

@@ -1,0 +1,155 @@
+// lm train: reads text or draws a built-in corpus, trains a model, leaves a run directory.
+
+#include <tapestry/examples/common/plot.h>
+#include <tapestry/examples/common/report.h>
+#include <tapestry/examples/common/text.h>
+#include <tapestry/examples/lm/commands.h>
+#include <tapestry/examples/lm/run.h>
+#include <tapestry/examples/lm/text/text.h>
+#include <tapestry/examples/lm/training/curves.h>
+#include <tapestry/examples/lm/training/manifest.h>
+#include <tapestry/examples/lm/training/plan.h>
+#include <tapestry/examples/lm/training/trainer.h>
+#include <tapestry/examples/lm/training/verify_resume.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace tapestry::lm {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json results_of(const TrainSettings& s, const Data& data, const TrainResult& result,
+                int64_t parameters) {
+  const auto or_null = [](std::optional<double> x) { return x ? Json(*x) : Json(nullptr); };
+  const Place& place = result.place;
+  return {{"train_seconds", place.seconds},
+          {"tokens_per_second",
+           result.seconds > 0 ? static_cast<double>(result.tokens) / result.seconds : 0},
+          {"epochs", place.epoch},
+          {"updates", place.updates},
+          {"tokens", place.tokens},
+          {"train_loss", place.train_loss},
+          {"valid_loss", or_null(place.valid_loss)},
+          {"floor", or_null(data.valid_floor)},
+          {"entropy", or_null(data.entropy)},
+          {"best_loss", std::isfinite(place.best_loss) ? Json(place.best_loss) : Json(nullptr)},
+          {"best_epoch", place.best_epoch},
+          {"parameters", parameters},
+          {"fingerprint", result.fingerprint},
+          {"run", s.output}};
+}
+
+void print_results(const TrainSettings& s, const Data& data, const TrainResult& r) {
+  const Place& place = r.place;
+  fmt::print("train loss {:.4f}", place.train_loss);
+  if (place.valid_loss)
+    fmt::print(", held-out loss {:.4f}, perplexity {:.2f}", *place.valid_loss,
+               std::exp(*place.valid_loss));
+  const double epochs =
+      static_cast<double>(place.tokens) / static_cast<double>(data.train.tokens());
+  if (r.whole_epochs)
+    fmt::print(" after {} epoch{}", place.epoch, place.epoch == 1 ? "" : "s");
+  else
+    fmt::print(" after {:.2f} epochs", epochs);
+  if (r.tokens > 0) fmt::print(", {:.0f} tokens/s", static_cast<double>(r.tokens) / r.seconds);
+  fmt::print("\n");
+  if (!r.ended.empty()) fmt::print("ended by {}\n", r.ended);
+  if (place.valid_loss && data.valid_floor)
+    fmt::print(
+        "held-out loss is {:.4f} nats above the floor {:.4f} (entropy of the grammar {:.4f})\n",
+        *place.valid_loss - *data.valid_floor, *data.valid_floor, *data.entropy);
+  if (place.best_updates > 0 && place.best_updates < place.updates)
+    fmt::print("best loss {:.4f} after {} updates, which is what the other commands use\n",
+               place.best_loss, place.best_updates);
+  fmt::print("parameters {}, seed {}\n", r.fingerprint, s.seed);
+}
+
+/// Refuses to resume a run under settings that contradict what it has learnt.
+void check_same_run(const TrainSettings& s) {
+  const std::string path = s.output + "/config.json";
+  if (!std::filesystem::exists(path)) return;
+  const auto changed = changed_settings(parse_config(read_text(path), path), s);
+  if (!changed.empty())
+    throw app::UserError(app::ExitCode::usage, app::join(changed, "\n"),
+                         "leave these options out to resume, or start another run with -o",
+                         s.output);
+}
+
+/// The checkpoint to go on from, if there is one.
+std::optional<NamedTensors> checkpoint_of(const TrainSettings& s,
+                                          const app::RunDirectory& directory) {
+  if (!s.resume) return {};
+  if (checkpoints(directory.path()).empty()) {
+    fmt::print(stderr, "lm: no checkpoint in {} yet: starting from the beginning\n", s.output);
+    return {};
+  }
+  check_same_run(s);
+  return read_newest(directory.path(), "last").second;
+}
+
+}  // namespace
+
+app::ExitCode train(TrainSettings s) {
+  resolve(s);
+  const Data data = read_data(s.input);
+  s.model.vocabulary = data.vocabulary.size();
+  if (s.dry_run) {
+    if (!s.common.quiet) print_banner(s, data, parameter_count(s));
+    print_plan(s, data);
+    return app::ExitCode::ok;
+  }
+  if (s.verify_resume) verify_resume(s, data);
+  if (s.output.empty()) s.output = app::create_default_run("lm", std::time(nullptr)).string();
+  const app::RunDirectory directory(s.output, run_files(),
+                                    s.overwrite ? app::IfRunExists::overwrite
+                                    : s.resume  ? app::IfRunExists::resume
+                                                : app::IfRunExists::refuse);
+  const std::optional<NamedTensors> checkpoint = checkpoint_of(s, directory);
+  app::catch_interrupts();
+
+  int64_t parameters = 0;
+  const TrainResult result = with_cell(s.model.cell, [&]<class Cell>() {
+    Trainer<Cell> trainer(s, data, directory, checkpoint ? &*checkpoint : nullptr);
+    parameters = trainer.parameters();
+    app::write_atomically(directory / "config.json", config_text(s));
+    app::write_atomically(directory / "run.json", manifest(s, data));
+    data.vocabulary.save((directory / "vocab.txt").string());
+    if (!s.common.quiet) {
+      print_banner(s, data, parameters);
+      if (checkpoint)
+        fmt::print(stderr, "resume after {} updates, {} tokens\n", trainer.place().updates,
+                   trainer.place().tokens);
+    }
+    return trainer.run();
+  });
+
+  const std::string results = results_of(s, data, result, parameters).dump(2) + "\n";
+  app::write_atomically(directory / "results.json", results);
+  if (s.parallel.workers > 1 || s.parallel.simulate > 0) {
+    app::write_atomically(directory / "server.json", result.server.json() + "\n");
+    if (!s.common.quiet) {
+      std::ostringstream text;
+      result.server.print(text);
+      fmt::print(stderr, "{}", text.str());
+    }
+  }
+  app::draw(learning_curve(s, read_curves(directory.path()), data.valid_floor),
+            directory / "learning_curve", "lm", s.common.quiet);
+  if (s.json) {
+    fmt::print("{}", results);
+    return app::ExitCode::ok;
+  }
+  print_results(s, data, result);
+  fmt::print("five sentences of the model:\n");
+  sample({.run = s.output, .n = 5, .sampling = {}, .prompt = "", .seed = s.seed});
+  fmt::print("run {}\n", s.output);
+  std::fflush(stdout);
+  if (!s.common.quiet)
+    fmt::print(stderr, "next: lm sample {0}, lm info {0}, lm eval {0} FILE\n", s.output);
+  return app::ExitCode::ok;
+}
+
+}  // namespace tapestry::lm

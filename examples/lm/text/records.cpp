@@ -1,0 +1,255 @@
+#include <csv.h>
+#include <fmt/format.h>
+#include <tapestry/examples/common/text.h>
+#include <tapestry/examples/lm/text/records.h>
+#include <tapestry/examples/lm/text/text.h>
+#include <tapestry/tensor/error.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+namespace tapestry::lm {
+namespace {
+
+/// The lines of a file as UTF-8: what to do with other bytes is done.
+class CheckedLines {
+ public:
+  CheckedLines(const std::string& path, const TextSettings& settings, BadRecord bad)
+      : file_(path), settings_(settings), bad_(bad) {}
+
+  /// The next line with its LF; empty at the end.
+  std::string_view next() {
+    const std::string_view line = file_.line();
+    good_ = first_bad_byte(line) == line.size();
+    if (good_) return line;
+    if (settings_.on_bad_utf8 == "error" && bad_ == BadRecord::mark) return line;
+    if (settings_.on_bad_utf8 == "error") check_text(file_.path(), line, file_.number());
+    ++repaired_;
+    good_ = true;
+    repaired_line_ = repair(line, settings_.on_bad_utf8 == "replace" ? "\uFFFD" : "");
+    return repaired_line_.empty() ? next() : repaired_line_;
+  }
+  int64_t number() const { return file_.number(); }
+  bool good() const { return good_; }
+
+  /// Of the lines with bytes that are not UTF-8, where they are no error.
+  std::string note() const {
+    if (repaired_ == 0) return "";
+    return fmt::format("bytes that are not UTF-8 {} in {} line{}",
+                       settings_.on_bad_utf8 == "replace" ? "replaced" : "skipped", repaired_,
+                       repaired_ == 1 ? "" : "s");
+  }
+
+ private:
+  InputFile file_;
+  const TextSettings& settings_;
+  BadRecord bad_;
+  bool good_ = true;
+  int64_t repaired_ = 0;
+  std::string repaired_line_;
+};
+
+/// libcsv, a byte at a time, so that every position is known.
+class Table {
+ public:
+  struct Field {
+    std::string text;
+    int64_t line = 1, column = 1;
+  };
+
+  Table(const std::string& path, char delimiter, const std::string& quote) : path_(path) {
+    if (csv_init(&parser_, CSV_STRICT | CSV_STRICT_FINI) != 0) throw std::bad_alloc();
+    csv_set_delim(&parser_, static_cast<unsigned char>(delimiter));
+    csv_set_quote(&parser_, quote == "none" ? 0 : static_cast<unsigned char>(quote[0]));
+    csv_set_blk_size(&parser_, size_t{1} << 12);
+    quote_ = quote == "none" ? '\0' : quote[0];
+  }
+  ~Table() { csv_free(&parser_); }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  /// Reads a line and calls row(fields) for each that it ends; false where row() returned false.
+  template <class F>
+  bool feed(std::string_view line, int64_t number, F&& row) {
+    line_ = number, column_ = 1;
+    if (fresh_ && fields_.empty()) start_.line = line_, start_.column = 1;
+    for (const char c : line) {
+      if (fresh_ && c != ' ' && c != '\r' && c != '\n') {
+        fresh_ = false;
+        start_.line = line_, start_.column = column_ + (c == quote_);
+      }
+      if (csv_parse(&parser_, &c, 1, on_field, on_row, this) != 1) refuse(c);
+      if ((c & 0xC0) != 0x80) ++column_;
+      if (fresh_ && !fields_.empty()) start_.line = line_, start_.column = column_;
+      if (!use_row(row)) return false;
+    }
+    return true;
+  }
+  /// The same at the end of the file.
+  template <class F>
+  void finish(F&& row) {
+    if (csv_fini(&parser_, on_field, on_row, this) != 0) {
+      if (csv_error(&parser_) == CSV_ENOMEM) throw std::bad_alloc();
+      fail<FormatError>(
+          input_name(path_), ":", start_.line, ":", start_.column - 1,
+          ": the quoted field that opens here is not closed (close the quote, or read "
+          "quotes as text: --quote none)");
+    }
+    use_row(row);
+  }
+
+ private:
+  static void on_field(void* text, size_t size, void* self) {
+    auto& t = *static_cast<Table*>(self);
+    t.start_.text.assign(static_cast<const char*>(text), text ? size : 0);
+    t.fields_.push_back(t.start_);
+    t.fresh_ = true;
+  }
+  static void on_row(int, void* self) { static_cast<Table*>(self)->row_ended_ = true; }
+
+  template <class F>
+  bool use_row(F&& row) {
+    if (!std::exchange(row_ended_, false)) return true;
+    const std::vector<Field> fields = std::exchange(fields_, {});
+    return row(fields);
+  }
+
+  [[noreturn]] void refuse(char c) const {
+    if (csv_error(const_cast<csv_parser*>(&parser_)) != CSV_EPARSE) throw std::bad_alloc();
+    fail<FormatError>(input_name(path_), ":", line_, ":", column_, ": ",
+                      c == quote_ ? "a quote inside a field that is not quoted"
+                                  : "the field goes on after its closing quote",
+                      " (quote the whole field and double the quotes inside, or read quotes as "
+                      "text: --quote none)");
+  }
+
+  const std::string& path_;
+  csv_parser parser_;
+  char quote_;
+  Field start_;
+  std::vector<Field> fields_;
+  bool row_ended_ = false, fresh_ = true;  // no byte of the field was seen yet
+  int64_t line_ = 1, column_ = 1;
+};
+
+/// Whether the first row of a table names its columns: distinct single words.
+bool looks_like_header(const std::vector<Table::Field>& row) {
+  std::vector<std::string> names;
+  for (const Table::Field& field : row) {
+    std::vector<std::string_view> words;
+    split_at_spaces(field.text, words);
+    const auto is_letter = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80);
+    };
+    if (words.size() != 1 || !is_letter(words[0][0])) return false;
+    if (words[0].find_first_of(".,;:!?") != std::string_view::npos) return false;
+    names.emplace_back(words[0]);
+  }
+  std::sort(names.begin(), names.end());
+  return std::adjacent_find(names.begin(), names.end()) == names.end();
+}
+
+/// Names of columns, short enough for a message.
+std::string list(std::vector<std::string> names) {
+  constexpr size_t kLongest = 40, kMost = 20;
+  for (std::string& name : names)
+    if (name.size() > kLongest) name = "...";
+  if (names.size() > kMost) names.resize(kMost), names.emplace_back("...");
+  return app::join(names, ", ");
+}
+
+/// Which column of a table is text, decided by its first row.
+struct Column {
+  size_t index = 0;
+  bool header = false;
+  std::string description;
+
+  Column(const std::string& path, const TextSettings& s, const std::vector<Table::Field>& first) {
+    std::vector<std::string> names;
+    for (const auto& field : first) names.push_back(field.text);
+    const auto named = std::find(names.begin(), names.end(), s.column);
+    const char* const end = s.column.data() + s.column.size();
+    size_t number = 0;
+    const auto [stop, error] = std::from_chars(s.column.data(), end, number);
+    const bool is_number = error == std::errc{} && stop == end && number > 0;
+    header = s.header == "auto" ? !is_number || looks_like_header(first) : s.header == "yes";
+    if (header && named != names.end()) {
+      index = static_cast<size_t>(named - names.begin());
+    } else {
+      require<FormatError>(is_number && number <= names.size(), input_name(path), ":",
+                           first[0].line, ":1: no column ", s.column, " (there are ", names.size(),
+                           header ? ": " + list(names) : "", "; choose one with --column)");
+      index = number - 1;
+    }
+    description = fmt::format(
+        "{}{}; column {} of {} is the text",
+        header ? "the first row is a header: " + list(names) : "the first row is no header",
+        s.header == "auto" ? fmt::format(" (else --header {})", header ? "no" : "yes") : "",
+        index + 1, names.size());
+  }
+};
+
+std::string format_of(const std::string& path, const TextSettings& s) {
+  if (s.format != "auto") return s.format;
+  const std::string name = lower(path.substr(path.rfind('/') + 1));
+  return name.ends_with(".csv") ? "csv" : name.ends_with(".tsv") ? "tsv" : "text";
+}
+
+void read_lines(CheckedLines& lines, const std::string& path,
+                const std::function<bool(const Record&)>& use) {
+  for (std::string_view line; !(line = lines.next()).empty();) {
+    const std::string_view text = take_line(line);
+    if (!use({text, path, lines.number(), 1, lines.good()})) return;
+  }
+}
+
+/// Returns which column it read.
+std::string read_table(CheckedLines& lines, const std::string& path, char delimiter,
+                       const TextSettings& s, const std::function<bool(const Record&)>& use) {
+  Table table(path, delimiter, s.quote);
+  std::optional<Column> column;
+  const auto row = [&](const std::vector<Table::Field>& fields) {
+    const bool first = !column;
+    if (first) column.emplace(path, s, fields);
+    if (first && column->header) return true;
+    require<FormatError>(column->index < fields.size(), input_name(path), ":", fields[0].line,
+                         ":1: the record has ", fields.size(), " field",
+                         fields.size() == 1 ? "" : "s", ", no column ", column->index + 1,
+                         " (is the separator right? --format csv, --format tsv)");
+    const Table::Field& field = fields[column->index];
+    return use({field.text, path, field.line, field.column,
+                first_bad_byte(field.text) == field.text.size()});
+  };
+  for (std::string_view line; !(line = lines.next()).empty();)
+    if (!table.feed(line, lines.number(), row)) return column->description;
+  table.finish(row);
+  return column ? column->description : "";
+}
+
+}  // namespace
+
+std::string Record::position(size_t offset) const {
+  const std::string_view before = text.substr(0, offset);
+  const bool first_line = before.find('\n') == std::string_view::npos;
+  const std::string indent(first_line ? static_cast<size_t>(column - 1) : 0, ' ');
+  return lm::position(std::string(path), indent + std::string(before), indent.size() + offset,
+                      line);
+}
+
+std::string read_records(const std::string& path, const TextSettings& settings,
+                         const std::function<bool(const Record&)>& use, BadRecord bad) {
+  CheckedLines lines(path, settings, bad);
+  const std::string format = format_of(path, settings);
+  std::vector<std::string> notes;
+  if (format == "text")
+    read_lines(lines, path, use);
+  else
+    notes.push_back(fmt::format(
+        "{}; {}", format, read_table(lines, path, format == "csv" ? ',' : '\t', settings, use)));
+  if (!lines.note().empty()) notes.push_back(lines.note());
+  return notes.empty() ? "" : input_name(path) + ": " + app::join(notes, "; ");
+}
+
+}  // namespace tapestry::lm

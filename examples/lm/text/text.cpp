@@ -1,0 +1,167 @@
+#include <tapestry/examples/lm/text/text.h>
+#include <tapestry/tensor/error.h>
+#include <unicode/bytestream.h>
+#include <unicode/casemap.h>
+#include <unicode/normalizer2.h>
+#include <unicode/uchar.h>
+#include <unicode/utf8.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
+namespace tapestry::lm {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\uFEFF";
+
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
+}
+
+bool is_space(UChar32 c) {
+  if (c < 0x80) return c == ' ' || (c >= '\t' && c <= '\r');
+  return u_isUWhiteSpace(c) && c != 0xA0 && c != 0x2007 && c != 0x202F;
+}
+
+void check_icu(UErrorCode code, const char* what) {
+  if (code == U_MEMORY_ALLOCATION_ERROR) throw std::bad_alloc();
+  require<Error>(U_SUCCESS(code), what, ": ICU says ", u_errorName(code));
+}
+
+icu::StringPiece piece(std::string_view text) {
+  require<FormatError>(text.size() < size_t{1} << 30, "a line of more than a gigabyte");
+  return {text.data(), static_cast<int32_t>(text.size())};
+}
+
+}  // namespace
+
+std::string input_name(const std::string& path) { return path == "-" ? "<stdin>" : path; }
+
+std::string position(const std::string& path, std::string_view text, size_t offset, int64_t line) {
+  const std::string_view before = text.substr(0, offset);
+  const size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+  line += std::count(before.begin(), before.end(), '\n');
+  const auto column = 1 + std::count_if(before.begin() + static_cast<std::ptrdiff_t>(line_start),
+                                        before.end(), [](char c) { return (c & 0xC0) != 0x80; });
+  return input_name(path) + ':' + std::to_string(line) + ':' + std::to_string(column) + ": ";
+}
+
+InputFile::InputFile(const std::string& path)
+    : path_(path), file_(path == "-" ? stdin : std::fopen(path.c_str(), "rb")) {
+  check(file_ != nullptr);
+}
+
+InputFile::~InputFile() {
+  if (file_ && file_ != stdin) std::fclose(file_);
+  std::free(buffer_);
+}
+
+void InputFile::check(bool good) const {
+  if (good) return;
+  const int error = errno;
+  require<FileError>(error != EISDIR, input_name(path_), ": is a directory, expected a text file");
+  fail<FileError>(input_name(path_), ": ", std::generic_category().message(error),
+                  " (expected a readable file, or - for standard input)");
+}
+
+std::string_view InputFile::line() {
+  const ssize_t length = ::getline(&buffer_, &capacity_, file_);
+  check(length >= 0 || std::feof(file_));
+  if (length < 0) return {};
+  std::string_view out(buffer_, static_cast<size_t>(length));
+  if (++number_ > 1 || !out.starts_with(kByteOrderMark)) return out;
+  out.remove_prefix(kByteOrderMark.size());
+  return out.empty() ? line() : out;
+}
+
+std::string read_bytes(const std::string& path) {
+  InputFile file(path);
+  std::string bytes;
+  for (std::string_view line; !(line = file.line()).empty();) bytes += line;
+  return bytes;
+}
+
+std::string read_text(const std::string& path) {
+  const std::string text = read_bytes(path);
+  check_text(path, text);
+  return text;
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"  // in the macro
+int32_t next_character(std::string_view text, size_t& i) {
+  UChar32 c;
+  U8_NEXT(text.data(), i, text.size(), c);
+  return c;
+}
+#pragma GCC diagnostic pop
+
+size_t first_bad_byte(std::string_view text) {
+  for (size_t i = 0, start = 0; i < text.size(); start = i)
+    if (next_character(text, i) <= 0) return start;
+  return text.size();
+}
+
+void check_text(const std::string& path, std::string_view text, int64_t line) {
+  const size_t bad = first_bad_byte(text);
+  if (bad == text.size()) return;
+  const std::string where = position(path, text, bad, line);
+  require<FormatError>(text[bad] != '\0', where, "NUL byte: not a text file (expected UTF-8)");
+  char hex[8];
+  std::snprintf(hex, sizeof hex, "0x%02X", static_cast<unsigned char>(text[bad]));
+  fail<FormatError>(where, "invalid UTF-8 byte ", hex,
+                    " (convert the file, for example: iconv -f WINDOWS-1252 -t UTF-8)");
+}
+
+std::string repair(std::string_view text, std::string_view replacement) {
+  std::string out;
+  for (size_t i = 0, start = 0; i < text.size(); start = i)
+    out += next_character(text, i) <= 0 ? replacement : text.substr(start, i - start);
+  return out;
+}
+
+std::string_view take_line(std::string_view& text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(text.size(), line.size() + 1));
+  return line;
+}
+
+void split_at_spaces(std::string_view line, std::vector<std::string_view>& tokens) {
+  tokens.clear();
+  size_t token = 0;  // where it begins
+  for (size_t i = 0, start = 0; start < line.size(); start = i) {
+    if (!is_space(next_character(line, i))) continue;
+    if (start > token) tokens.push_back(line.substr(token, start - token));
+    token = i;
+  }
+  if (token < line.size()) tokens.push_back(line.substr(token));
+}
+
+std::string lower(std::string_view text) {
+  std::string out;
+  if (is_ascii(text)) {
+    out = text;
+    for (char& c : out)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return out;
+  }
+  icu::StringByteSink<std::string> sink(&out);
+  UErrorCode code = U_ZERO_ERROR;
+  icu::CaseMap::utf8ToLower("", 0, piece(text), sink, nullptr, code);
+  check_icu(code, "lower");
+  return out;
+}
+
+std::string nfc(std::string_view text) {
+  if (is_ascii(text)) return std::string(text);
+  std::string out;
+  icu::StringByteSink<std::string> sink(&out);
+  UErrorCode code = U_ZERO_ERROR;
+  icu::Normalizer2::getNFCInstance(code)->normalizeUTF8(0, piece(text), sink, nullptr, code);
+  check_icu(code, "nfc");
+  return out;
+}
+
+}  // namespace tapestry::lm

@@ -1,0 +1,147 @@
+#include <tapestry/examples/lm/training/plan.h>
+
+#include <fmt/format.h>
+#include <tapestry/examples/common/progress.h>
+#include <tapestry/examples/lm/training/trainer.h>
+#include <tapestry/tensor/blas.h>
+
+#include <algorithm>
+#include <numeric>
+#include <sstream>
+#include <thread>
+
+namespace tapestry::lm {
+namespace {
+
+std::string bytes(double n) {
+  return n < 1e6   ? fmt::format("{:.1f} kB", n / 1e3)
+         : n < 1e9 ? fmt::format("{:.1f} MB", n / 1e6)
+                   : fmt::format("{:.2f} GB", n / 1e9);
+}
+
+std::string describe_threads(const TrainSettings& s) {
+  const ParallelSettings& p = s.parallel;
+  const std::string cores = fmt::format("{} processors", std::thread::hardware_concurrency());
+  if (p.simulate > 0) return fmt::format("{} simulated workers on 1 of {}", p.simulate, cores);
+  if (p.threads > 1) return fmt::format("{} inside an update, of {}", p.threads, cores);
+  if (p.workers == 1) return fmt::format("1 worker on {}", cores);
+  return fmt::format("{} workers, {}, on {}", p.workers, name_of(p.update), cores);
+}
+
+/// The words of the batch that takes most memory: the longest sentences.
+int64_t largest_batch(const TrainSettings& s, const EncodedCorpus& corpus) {
+  if (s.stream) return std::min(s.batch * s.bptt.steps, corpus.tokens());
+  std::vector<int64_t> lengths;
+  for (int64_t i = 0; i < corpus.sentences(); ++i)
+    lengths.push_back(static_cast<int64_t>(corpus.inputs(i).size()));
+  const auto n = std::min<int64_t>(s.batch, corpus.sentences());
+  std::partial_sort(lengths.begin(), lengths.begin() + n, lengths.end(), std::greater());
+  const int64_t tokens = std::accumulate(lengths.begin(), lengths.begin() + n, int64_t{0});
+  const int64_t most = s.parallel.max_item_tokens;
+  return most > 0 ? std::min(most, tokens) : tokens;
+}
+
+}  // namespace
+
+void print_banner(const TrainSettings& s, const Data& data, int64_t parameters) {
+  const auto part = [&](const char* name, const EncodedCorpus& c, std::optional<double> floor) {
+    fmt::print(stderr, "{}  {} sentences, {} tokens, longest {}, {:.2f}% unknown", name,
+               c.sentences(), c.tokens(), c.longest,
+               100 * static_cast<double>(c.oov) / static_cast<double>(c.tokens() - c.sentences()));
+    if (floor) fmt::print(stderr, ", floor {:.4f}", *floor);
+    fmt::print(stderr, "\n");
+  };
+  if (data.entropy)
+    fmt::print(stderr, "corpus {} (built in), entropy {:.4f} nats per token\n", s.input.corpus,
+               *data.entropy);
+  for (const std::string& note : data.notes) fmt::print(stderr, "note   {}\n", note);
+  part("data ", data.train, data.train_floor);
+  if (data.valid.sentences() > 0) part("valid", data.valid, data.valid_floor);
+  if (data.valid.sentences() > 0 && s.input.valid.empty() && s.input.corpus.empty())
+    fmt::print(stderr, "split  {:g}% of the sentences are held out, by hash\n",
+               100 * s.input.valid_split);
+  fmt::print(stderr, "vocab  {} tokens{}\n", data.vocabulary.size(),
+             data.vocabulary.size() < s.input.vocab_size ? " (the text has no more)" : "");
+  fmt::print(stderr, "model  {}, {} parameters\n", describe_model(s), parameters);
+  fmt::print(stderr, "train  {}\n", describe_training(s));
+  fmt::print(stderr, "on     {}; {}\n", describe_threads(s), blas_description());
+  if (!s.output.empty()) fmt::print(stderr, "run    {}\n", s.output);
+}
+
+int64_t parameter_count(const TrainSettings& s) {
+  return with_cell(s.model.cell, [&]<class Cell>() {
+    Rng rng(s.seed);
+    return count(LanguageModel<Cell>(s.model, rng, s.dtype));
+  });
+}
+
+void print_plan(const TrainSettings& s, const Data& data) {
+  const ModelShape& m = s.model;
+  std::ostringstream table;
+  double shared = 0, total = 0;  // bytes that workers share and bytes of all parameters
+  int64_t gates = 1;
+  with_cell(m.cell, [&]<class Cell>() {
+    Rng rng(s.seed);
+    LanguageModel<Cell> model(m, rng, s.dtype);
+    gates = Cell::gates;
+    summary(table, model);
+    const auto size = [&](const Parameter& p) {
+      return p.defined() ? static_cast<double>(p.value().numel()) * double(size_of(s.dtype)) : 0;
+    };
+    shared = size(model.input.table) + size(model.weight);
+    for (const auto& [name, p] : parameters(model)) total += size(*p);
+  });
+  const int64_t epoch_items =
+      s.stream ? (data.train.tokens() + s.batch * s.bptt.steps - 1) / (s.batch * s.bptt.steps)
+               : (data.train.sentences() + s.batch - 1) / s.batch;
+  const int64_t round = in_rounds(s.parallel) ? s.parallel.workers : 1;
+  const int64_t updates = (epoch_items + round - 1) / round;
+  const int64_t copies = std::max(s.parallel.workers, s.parallel.simulate);
+  const auto tokens = static_cast<double>(data.train.tokens());
+
+  // Per token and layer: the input's part, gates, state and output, and as much for errors.
+  const auto rows = static_cast<double>(largest_batch(s, data.train));
+  const auto width = static_cast<double>(m.hidden);
+  const double values =
+      rows * (2 * double(m.embed) + double(m.layers) * width * (2 * double(gates) + 6));
+  const auto slots =
+      static_cast<double>(std::visit([](const auto& rule) { return rule.slots(); }, make_rule(s)));
+  const bool replicas = s.parallel.workers > 1 && !in_rounds(s.parallel);
+
+  fmt::print("{}\n", table.str());
+  fmt::print("tokens    {} an epoch, {:.0f} in {} epoch{}\n", data.train.tokens(),
+             tokens * static_cast<double>(s.epochs), s.epochs, s.epochs == 1 ? "" : "s");
+  fmt::print("updates   {} an epoch, {} in all{}\n", updates, updates * s.epochs,
+             s.parallel.max_item_tokens > 0 ? ", more where --max-item-tokens cuts" : "");
+  const auto limit = [](bool set, const std::string& what) { return set ? ", " + what : ""; };
+  const std::string limits =
+      limit(s.max_steps > 0, fmt::format("{} updates", s.max_steps)) +
+      limit(s.max_tokens > 0, fmt::format("{} tokens", s.max_tokens)) +
+      limit(s.max_time > 0, app::clock_time(s.max_time)) +
+      limit(s.patience > 0, fmt::format("{} epochs without progress", s.patience));
+  if (!limits.empty()) fmt::print("limits    {}\n", limits.substr(2));
+  fmt::print("expected first loss ln {} = {:.3f}\n\n", m.vocabulary,
+             std::log(static_cast<double>(m.vocabulary)));
+
+  double sum = 0;
+  const auto line = [&](const char* part, double n, const std::string& note = "") {
+    sum += n;
+    fmt::print("{:<22}{:>10}{}\n", part, bytes(n), note.empty() ? "" : "  " + note);
+  };
+  line("parameters", total);
+  line("gradients", total * static_cast<double>(copies),
+       copies > 1 ? fmt::format("at most, of {} workers", copies) : "at most");
+  line("optimizer", total * slots, s.optimizer);
+  if (replicas)
+    line("replicas", (total - shared) * static_cast<double>(copies),
+         "of what workers do not share");
+  line("states and activations", values * double(size_of(s.dtype)) * static_cast<double>(copies),
+       fmt::format("estimated, for {:.0f} tokens at once", rows));
+  line("text", static_cast<double>(4 * (data.train.ids.size() + data.valid.ids.size())) *
+                   (s.stream ? 3 : 1));
+  fmt::print("{:<22}{:>10}\n", "memory, about", bytes(sum));
+  fmt::print("checkpoint            {:>10}  each, {} kept\n", bytes(total * (1 + slots)),
+             s.keep + 1);
+}
+
+}  // namespace tapestry::lm
