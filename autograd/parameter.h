@@ -17,11 +17,12 @@ struct Leaf {
   std::atomic<uint32_t> refs{0};
   Tensor value, dense;
   RowList rows;
-  bool frozen = false;   // no gradient is recorded
-  bool tracked = false;  // an optimizer or a server updates it
-  /// Set where threads share the values: only ops that read under its locks may use them.
-  const RowAccess* access = nullptr;
+  bool frozen = false;        // no gradient is recorded
+  bool tracked = false;       // an optimizer or a server updates it
+  RowGuard* guard = nullptr;  // other threads update the value: it is read by rows, under this
 
+  /// Throws TapeError: a guarded value was asked for as a whole.
+  [[noreturn]] void refuse() const;
   Grad grad() { return {&dense, &rows, value.shape(), value.dtype()}; }
 };
 
@@ -60,10 +61,12 @@ class Parameter {
   Parameter& operator=(const Parameter& other);
 
   bool defined() const { return static_cast<bool>(leaf_); }
-  const Tensor& value() const { return leaf().value; }
+  /// Throws TapeError for a value that other threads update (see Var::guarded).
+  const Tensor& value() const { return whole(leaf()); }
   /// Writable: a change made here is seen by every user of this leaf.
-  Tensor& value() { return leaf().value; }
-  const Shape& shape() const { return value().shape(); }
+  Tensor& value() { return whole(leaf()); }
+  Guarded guarded() const { return {leaf().value, leaf().guard}; }
+  const Shape& shape() const { return leaf().value.shape(); }
   Grad grad() const { return leaf().grad(); }
 
   /// A frozen parameter gets no gradient and is not updated.
@@ -76,6 +79,11 @@ class Parameter {
   const LeafRef& ref() const { return leaf_; }
 
  private:
+  static Tensor& whole(Leaf& leaf) {
+    if (leaf.guard) [[unlikely]]
+      leaf.refuse();
+    return leaf.value;
+  }
   Leaf& leaf() const {
     require(defined(), "an empty Parameter was used (moved from, or never initialised)");
     return *leaf_.get();
@@ -88,6 +96,12 @@ struct NamedParameter {
   std::string name;
   Parameter* parameter;
 };
+
+inline void Leaf::refuse() const {
+  fail<TapeError>("a ", value.shape(),
+                  " value that other threads update was read as a whole (use an op that reads it "
+                  "by rows, see Var::guarded, or give this thread a copy)");
+}
 
 inline Parameter::Parameter(const Parameter& other) {
   if (!other.defined()) return;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <string_view>
 
 #include <tapestry/tensor/reduce.h>
 
@@ -72,13 +71,6 @@ void Tape::clear() {
 }
 
 detail::Target Tape::target_of(const char* name, int input, const Var& v) const {
-  if (v.access()) {
-    const std::string_view op = name;
-    require<TapeError>(op == "embedding" || op == "linear_cross_entropy_sum", name, ": a ",
-                       v.shape(),
-                       " parameter that workers share was read outside its locks (use embedding or "
-                       "linear_cross_entropy_sum, or let the server copy it)");
-  }
   if (v.leaf_) return v.leaf_->frozen ? Target{} : Target{v.leaf_.get(), Target::kNone};
   if (v.serial_ == 0) return {};
   require<TapeError>(v.serial_ == serial_, name, ": input #", input,

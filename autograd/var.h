@@ -10,20 +10,25 @@ class Tape;
 class Var {
  public:
   Var() = default;
-  Var(Tensor value) : value_(std::move(value)) {}                 // NOLINT: a constant
-  Var(const Parameter& p) : value_(p.value()), leaf_(p.ref()) {}  // NOLINT: a leaf
+  Var(Tensor value) : value_(std::move(value)) {}                          // NOLINT: a constant
+  Var(const Parameter& p) : value_(p.guarded().tensor), leaf_(p.ref()) {}  // NOLINT: a leaf
 
-  const Tensor& value() const { return value_; }
+  /// Throws TapeError for a value that other threads update.
+  const Tensor& value() const {
+    if (leaf_ && leaf_->guard) [[unlikely]]
+      leaf_->refuse();
+    return value_;
+  }
+  /// The value together with what guards it where other threads update it: for ops that read by
+  /// rows.
+  Guarded guarded() const { return {value_, leaf_ ? leaf_->guard : nullptr}; }
   const Shape& shape() const { return value_.shape(); }
   int64_t size(int dim) const { return value_.size(dim); }
   DType dtype() const { return value_.dtype(); }
   bool defined() const { return value_.defined(); }
 
-  /// How to read a value that threads share; null for all others. See Leaf::access.
-  const RowAccess* access() const { return leaf_ ? leaf_->access : nullptr; }
-
   /// The same value as a constant: nothing flows back through it. Shares the elements.
-  Var detach() const { return Var(value_); }
+  Var detach() const { return Var(value()); }
 
  private:
   friend class Tape;

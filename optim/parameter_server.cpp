@@ -114,9 +114,11 @@ void ServerCore::attach(int k, std::span<const NamedParameter> replica) {
     leaf.frozen = optimizer_.entries_[i].leaf->frozen;
     Parameters& p = *parameters_[i];
     const int64_t shard = p.locks.count() * k / options_.workers;
-    w.access[i] = {&p.locks, &w.locks, p.locks.begin(shard)};
+    w.access[i].locks = &p.locks;
+    w.access[i].context = &w.locks;
+    w.access[i].first = p.locks.begin(shard);
     const bool concurrent = options_.workers > 1 && !deterministic() && !simulator;
-    leaf.access = concurrent && aliases(i) ? &w.access[i] : nullptr;
+    leaf.guard = concurrent && aliases(i) ? &w.access[i] : nullptr;
     w.leaves.push_back(replica[i].parameter->ref());
   }
 }
@@ -162,7 +164,7 @@ ServerStats ServerCore::run(int64_t items, const Body& body) {
     updates += w->stats.updates;
     for (const LeafRef& leaf : w->leaves) {
       leaf->grad().clear();
-      leaf->access = nullptr;
+      leaf->guard = nullptr;
     }
   }
   stats.clipped = updates ? static_cast<double>(clipped) / static_cast<double>(updates) : 0;
@@ -332,7 +334,7 @@ void ServerCore::pull(WorkerState& w) {
     for (int64_t s = 0; s < n; ++s) {
       const int64_t shard = (first + s) % n, begin = p.locks.begin(shard),
                     rows = p.locks.end(shard) - begin;
-      const RowHold hold(lock_shards ? &w.access[i] : nullptr, begin, begin + rows);
+      const LockHold hold(lock_shards ? &w.access[i] : nullptr, begin, begin + rows);
       to.narrow(0, begin, rows).copy_(from.narrow(0, begin, rows));
     }
     w.stats.pulled_bytes += bytes_of(to);
@@ -440,7 +442,7 @@ void ServerCore::push_parameter(WorkerState& w, size_t i, const UpdateRule& rule
     for (size_t r = 0; r < runs.size(); ++r) {
       const auto [begin, end] = runs[(own + r) % runs.size()];
       const int64_t row = ids[static_cast<size_t>(begin)];
-      const RowHold hold(access, row, row + 1, Hold::to_write);
+      const LockHold hold(access, row, row + 1, Hold::to_write);
       const double applying = now();
       update_rows(
           rule, entry.leaf->value,
@@ -455,7 +457,7 @@ void ServerCore::push_parameter(WorkerState& w, size_t i, const UpdateRule& rule
       const int64_t begin = p.locks.begin(shard), rows = p.locks.end(shard) - begin;
       const Tensor part = gradient.narrow(0, begin, rows);
       require<NonFiniteError>(all_finite(part), "the gradient of ", entry.name, " is not finite");
-      const RowHold hold(access, begin, begin + rows, purpose);
+      const LockHold hold(access, begin, begin + rows, purpose);
       if (!hold.acquired()) return false;
       auto& inside = p.writers[static_cast<size_t>(shard)];
       if (unlocked() && inside.fetch_add(1, std::memory_order_relaxed) > 0)

@@ -14,7 +14,7 @@
 #include <mutex>
 #include <vector>
 
-#include <tapestry/tensor/row_locks.h>
+#include <tapestry/optim/row_locks.h>
 
 namespace tapestry {
 

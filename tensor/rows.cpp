@@ -22,7 +22,8 @@ void require_rows(const char* op, const Tensor& ids, int64_t rows) {
                         " is outside a table of ", rows, " rows");
 }
 
-Tensor take_rows(const char* op, const Tensor& table, const Tensor& ids, const RowAccess* access) {
+Tensor take_rows(const char* op, const Guarded& guarded, const Tensor& ids) {
+  const Tensor& table = guarded.tensor;
   require_defined(op, table);
   require<ShapeError>(table.rank() >= 1, op, ": the table is a scalar, expected at least one dim");
   require_rows(op, ids, table.shape()[0]);
@@ -35,7 +36,7 @@ Tensor take_rows(const char* op, const Tensor& table, const Tensor& ids, const R
     using T = decltype(zero);
     for (int64_t i = 0, n = ids.numel(); i < n; ++i) {
       const int64_t row = at.data<int32_t>()[i];
-      const RowHold hold(access, row, row + 1);
+      const RowHold hold(guarded.guard, row, row + 1);
       std::copy_n(from.data<T>() + row * width, width, out.data<T>() + i * width);
     }
   });

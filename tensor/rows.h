@@ -2,7 +2,7 @@
 // Rows by index: what embeddings, masks of sequences and sparse updates need. A "row" of a tensor
 // is everything behind its first dim. Indices are i32 tensors of any shape.
 
-#include <tapestry/tensor/row_locks.h>
+#include <tapestry/tensor/row_guard.h>
 #include <tapestry/tensor/tensor.h>
 
 namespace tapestry {
@@ -11,9 +11,8 @@ namespace tapestry {
 void require_rows(const char* op, const Tensor& ids, int64_t rows);
 
 /// ids (..) and table (V, ...) -> (.., ...): row ids[i] for each i.
-/// With `access`, each row is copied under its lock.
-Tensor take_rows(const char* op, const Tensor& table, const Tensor& ids,
-                 const RowAccess* access = nullptr);
+/// A guarded table is read a row at a time.
+Tensor take_rows(const char* op, const Guarded& table, const Tensor& ids);
 
 /// table[ids[i]] += scale * rows[i], in order; table must be contiguous.
 void add_rows_(Tensor& table, const Tensor& ids, const Tensor& rows, double scale = 1);

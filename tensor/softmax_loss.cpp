@@ -28,7 +28,7 @@ struct Problem {
   const T* scale;
   int64_t scale_step;
   T *loss, *dh, *dweight, *dbias;  // gradients may be null
-  const RowAccess* access;
+  RowGuard *weight_guard, *bias_guard;
   int64_t first_block;
 };
 
@@ -90,9 +90,11 @@ void Chunk<T>::forward(int thread, int64_t block_begin, int64_t block_end) {
   for (int64_t i = block_begin; i < block_end; ++i) {
     const int64_t b = block_at(i, block_begin, block_end), word = b * kBlock, n = words_of(b);
     T* z = e + word * lanes;
-    if (p.bias)
+    if (p.bias) {
+      const RowHold hold(p.bias_guard, word, word + n);
       for (int64_t w = 0; w < n; ++w) std::fill_n(z + w * lanes, lanes, p.bias[word + w]);
-    const RowHold hold(p.access, word, word + n);
+    }
+    const RowHold hold(p.weight_guard, word, word + n);
     multiply<T>(n, lanes, p.hidden, {weight(word), p.hidden, 1}, ht, lanes, z, lanes,
                 p.bias != nullptr);
     for (int64_t t = 0; t < count; ++t) {
@@ -323,9 +325,11 @@ void run(const Problem<T>& p) {
 
 }  // namespace
 
-SoftmaxLoss softmax_loss(const Tensor& h, const Tensor& weight, const Tensor& bias,
-                         const Tensor& targets, int32_t ignored, const Tensor& scale,
-                         SoftmaxLossWanted wanted, const RowAccess* access) {
+SoftmaxLoss softmax_loss(const Tensor& h, const Guarded& guarded_weight,
+                         const Guarded& guarded_bias, const Tensor& targets, int32_t ignored,
+                         const Tensor& scale, SoftmaxLossWanted wanted) {
+  const Tensor &weight = guarded_weight.tensor, &bias = guarded_bias.tensor;
+  RowGuard* const guard = guarded_weight.guard;
   constexpr const char* kOp = "linear_cross_entropy";
   require_same_dtype(kOp, h, weight);
   require_same_dtype(kOp, h, scale);
@@ -366,7 +370,7 @@ SoftmaxLoss softmax_loss(const Tensor& h, const Tensor& weight, const Tensor& bi
     const auto data = [](const Tensor& t) { return t.defined() ? t.data<T>() : nullptr; };
     run<T>({rows, hidden, words, data(hs), data(ws), data(bs), ts.data<int32_t>(), ignored,
             data(ss), scale.rank() == 0 ? 0 : 1, data(out.loss), data(out.dh), data(out.dweight),
-            data(out.dbias), access, access ? access->first_row / kBlock : 0});
+            data(out.dbias), guard, guarded_bias.guard, guard ? guard->first_row() / kBlock : 0});
   });
   return out;
 }

@@ -10,7 +10,7 @@
 // a fixed range of the vocabulary: the result depends on the number of threads, but not on their
 // timing.
 
-#include <tapestry/tensor/row_locks.h>
+#include <tapestry/tensor/row_guard.h>
 #include <tapestry/tensor/tensor.h>
 
 namespace tapestry {
@@ -24,15 +24,14 @@ inline constexpr int64_t kSoftmaxBlock = 96;
 
 struct SoftmaxLossWanted {
   bool h = false, weight = false, bias = false;
-  bool any() const { return h || weight || bias; }
 };
 
 /// `scale` is (N), or a scalar for all rows. Rows whose target is `ignored` have loss 0 and no
-/// gradient. With `access`, each block of weight is read under its locks, starting at its first
-/// row; what other threads change in between is seen by later blocks. Throws ShapeError,
-/// DTypeError, IndexError.
-SoftmaxLoss softmax_loss(const Tensor& h, const Tensor& weight, const Tensor& bias,
+/// gradient. Guarded weights and biases are read a block at a time, from the guard's first row on;
+/// what other threads change in between is seen by later blocks. Throws ShapeError, DTypeError,
+/// IndexError.
+SoftmaxLoss softmax_loss(const Tensor& h, const Guarded& weight, const Guarded& bias,
                          const Tensor& targets, int32_t ignored, const Tensor& scale,
-                         SoftmaxLossWanted wanted, const RowAccess* access = nullptr);
+                         SoftmaxLossWanted wanted);
 
 }  // namespace tapestry

@@ -57,8 +57,8 @@ inline Var linear_cross_entropy_sum(const Var& h, const Var& weight, const Var& 
                                     const Tensor& targets, double scale = 1,
                                     int32_t ignored = kIgnored) {
   const SoftmaxLossWanted wanted{Tape::wants(h), Tape::wants(weight), Tape::wants(bias)};
-  const SoftmaxLoss y = softmax_loss(h.value(), weight.value(), bias.value(), targets, ignored,
-                                     Tensor::scalar(scale, h.dtype()), wanted, weight.access());
+  const SoftmaxLoss y = softmax_loss(h.value(), weight.guarded(), bias.guarded(), targets, ignored,
+                                     Tensor::scalar(scale, h.dtype()), wanted);
   return record("linear_cross_entropy_sum", sum(y.loss) * scale,
                 wrt(
                     jointly(h, weight, bias),

@@ -103,7 +103,7 @@ inline Var stack(std::initializer_list<Var> parts, int dim = 0) {
 /// table (V, ...), ids i32 (..) -> (.., ...): gathers rows. A parameter gets a row-sparse gradient.
 inline Var embedding(const Var& table, const Tensor& ids) {
   return record(
-      "embedding", take_rows("embedding", table.value(), ids, table.access()),
+      "embedding", take_rows("embedding", table.guarded(), ids),
       wrt(
           table, [](Grad& d, const Tensor& dy, const Tensor& i) { d.add_rows(i, dy); }, ids));
 }

@@ -1,10 +1,9 @@
 #pragma once
 // Locks over ranges of rows, for values that several threads read and update in place.
 //
-// RowLocks belongs to the values; a RowAccess is one thread's way to them; a RowHold locks the
-// ranges that cover [begin, end) for its lifetime (in ascending order, so holds never deadlock).
-// Kernels that can read a value range by range (take_rows, softmax_loss) accept a RowAccess; a null
-// one costs nothing.
+// RowLocks belongs to the values; a RowAccess is one thread's way to them, and the guard that
+// kernels read them under; a LockHold locks the ranges that cover [begin, end) for its lifetime (in
+// ascending order, so holds never deadlock).
 
 #include <algorithm>
 #include <chrono>
@@ -12,6 +11,8 @@
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
+
+#include <tapestry/tensor/row_guard.h>
 
 namespace tapestry {
 
@@ -84,17 +85,31 @@ void timed_lock(Mutex& mutex, LockTimes& times, bool to_read = false) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-struct RowAccess {
+struct RowAccess final : RowGuard {
   RowLocks* locks = nullptr;
   LockContext* context = nullptr;
-  int64_t first_row = 0;  // where a sweep over all rows starts: another place for each thread
+  int64_t first = 0;
+
+  void hold(int64_t begin, int64_t end) override {
+    if (context->off) return;
+    if (context->hook) context->hook->before_lock();
+    for (int64_t i = locks->lock_of(begin); i <= locks->lock_of(end - 1); ++i)
+      timed_lock((*locks)[i], context->times, true);
+    if (context->hook) context->hook->after_lock();
+  }
+  void release(int64_t begin, int64_t end) override {
+    if (context->off) return;
+    for (int64_t i = locks->lock_of(end - 1); i >= locks->lock_of(begin); --i)
+      (*locks)[i].unlock_shared();
+  }
+  int64_t first_row() const override { return first; }
 };
 
 enum class Hold { to_read, to_write, to_write_if_free };
 
-class RowHold {
+class LockHold {
  public:
-  RowHold(const RowAccess* access, int64_t begin, int64_t end, Hold purpose = Hold::to_read) {
+  LockHold(const RowAccess* access, int64_t begin, int64_t end, Hold purpose = Hold::to_read) {
     if (!access || begin >= end || access->context->off) return;
     if (purpose == Hold::to_write_if_free) {
       first_ = last_ = access->locks->lock_of(begin);
@@ -113,15 +128,15 @@ class RowHold {
     for (int64_t i = first_; i <= last_; ++i) timed_lock((*locks_)[i], context.times, reads_);
     if (context.hook) context.hook->after_lock();
   }
-  ~RowHold() {
+  ~LockHold() {
     if (!locks_) return;
     for (int64_t i = last_; i >= first_; --i)
       reads_ ? (*locks_)[i].unlock_shared() : (*locks_)[i].unlock();
   }
   /// Of Hold::to_write_if_free, for rows of one lock: whether it was free.
   bool acquired() const { return acquired_; }
-  RowHold(const RowHold&) = delete;
-  RowHold& operator=(const RowHold&) = delete;
+  LockHold(const LockHold&) = delete;
+  LockHold& operator=(const LockHold&) = delete;
 
  private:
   RowLocks* locks_ = nullptr;
