@@ -1,24 +1,12 @@
 #pragma once
-// RNNCell, LSTMCell, GRUCell. A cell is a plain struct with
-//
-//   struct State { Var h, ...; FIELDS(h, ...) };     // each (B, ...); the first is the output
-//   Cell(int64_t in, int64_t hidden, Rng& rng);      // and an Options, if there is Cell::Options
-//   Var input(const Var& x) const;                   // x w + bias for all time steps at once
-//   State step(const Var& xw, const State& s) const;
-//   State zero(int64_t batch) const;
-//
-// and a user's cell with these members is as good as one of these everywhere in the library.
-//
-// input() receives packed rows (rows, in): those of all sequences of a time step, then those of the
-// next (see packing.h). It must treat each row by itself: what looks at several time steps, such as
-// a convolution, belongs before the RNN, where time is a dim.
+// RNNCell, LSTMCell, GRUCell; cell.h says what a cell is.
 //
 // With in = 0 the inputs arrive already multiplied: gates * hidden wide, such as the rows of an
 // Embedding (one-hot input). Weights are (in, gates * hidden), drawn from U(+-1/sqrt(inputs)),
 // biases from U(+-1/sqrt(hidden)).
 
 #include <tapestry/autograd/ops.h>
-#include <tapestry/nn/fields.h>
+#include <tapestry/nn/cell.h>
 #include <tapestry/nn/init.h>
 
 namespace tapestry {

@@ -4,7 +4,7 @@
 // Weights are tied by using `table` in two places of a model.
 
 #include <tapestry/autograd/ops.h>
-#include <tapestry/nn/fields.h>
+#include <tapestry/nn/module.h>
 #include <tapestry/nn/init.h>
 
 namespace tapestry {

@@ -2,7 +2,7 @@
 // Linear: y = x w + bias.
 
 #include <tapestry/autograd/ops.h>
-#include <tapestry/nn/fields.h>
+#include <tapestry/nn/module.h>
 #include <tapestry/nn/init.h>
 
 namespace tapestry {

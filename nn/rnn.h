@@ -19,29 +19,16 @@
 
 namespace tapestry {
 
-namespace detail {
-struct NoOptions {};
-template <class Cell>
-struct OptionsOf {
-  using type = NoOptions;
-};
-template <class Cell>
-requires requires { typename Cell::Options; }
-struct OptionsOf<Cell> {
-  using type = typename Cell::Options;
-};
-}  // namespace detail
-
 template <class Cell>
 struct RnnOptions {
   int64_t layers = 1;
   bool bidirectional = false;
   double dropout = 0;  // between layers, where a generator is given
   Bptt bptt{BpttMode::full};
-  typename detail::OptionsOf<Cell>::type cell{};  // of every layer
+  OptionsOf<Cell> cell{};  // of every layer
 };
 
-template <class Cell>
+template <RecurrentCell Cell>
 struct RNN {
   struct State {
     PoolVector<typename Cell::State> layers;  // bidirectional: forward, reverse, forward, ...
@@ -71,10 +58,7 @@ struct RNN {
     require<ValueError>(in >= 0 && hidden >= 1, "RNN: ", in, " inputs and ", hidden,
                         " hidden units, expected at least 0 and 1");
     const auto add = [&](std::vector<Cell>& to, int64_t inputs) {
-      if constexpr (requires { typename Cell::Options; })
-        to.emplace_back(inputs, hidden, rng, options.cell);
-      else
-        to.emplace_back(inputs, hidden, rng);
+      to.push_back(make_cell<Cell>(inputs, hidden, rng, options.cell));
     };
     for (int64_t l = 0; l < options.layers; ++l) {
       const int64_t inputs = l == 0 ? in : options.bidirectional ? 2 * hidden : hidden;
