@@ -32,8 +32,8 @@ struct Model {
 
  private:
   Model(DType dtype, std::unique_ptr<Rng> rng)
-      : input(kWords, kHidden, *rng, kHidden, dtype),
-        rnn(kHidden, kHidden, 1, *rng, false, true, Activation::tanh, dtype),
+      : input(kWords, kHidden, *rng, {.dtype = dtype}),
+        rnn(kHidden, kHidden, *rng, {.cell = {.dtype = dtype}}),
         weight(uniform_fan_in({kWords, kHidden}, kHidden, *rng, dtype)) {}
 };
 
