@@ -5,10 +5,12 @@
 //   struct Model { Embedding embed; RNN<LSTMCell> rnn; Linear out; FIELDS(embed, rnn, out) };
 //   for (auto& [name, p] : parameters(model)) ...            // "rnn.cells.0.w_ih"
 //
-// FIELDS lists Parameters, Vars, structs with FIELDS, and ranges of these. Absent (default
-// constructed) Parameters are skipped. Models are values: a copy is a replica with its own
+// FIELDS lists Parameters, Vars, structs with FIELDS, parts that list their parameters themselves
+// (a part behind an interface), and ranges of these. Absent (default constructed) Parameters are
+// skipped. Models are values: a copy is a replica with its own
 // parameters.
 
+#include <concepts>
 #include <iosfwd>
 #include <ranges>
 #include <string_view>
@@ -29,11 +31,26 @@ concept HasFields = requires(T& t) {
   std::remove_cvref_t<T>::field_names();
 };
 
+/// A part of a model whose type is chosen at run time: its parameters with their paths in it.
+template <class T>
+concept ListsParameters = requires(const T& t) {
+  { t.named_parameters() } -> std::same_as<std::vector<NamedParameter>>;
+};
+
 namespace detail {
 
 template <class T>
 inline constexpr bool is_leaf = std::is_same_v<std::remove_const_t<T>, Parameter> ||
                                 std::is_same_v<std::remove_const_t<T>, Var>;
+
+/// As const as the part that lists it.
+template <class T>
+auto& like(Parameter& p) {
+  if constexpr (std::is_const_v<T>)
+    return std::as_const(p);
+  else
+    return p;
+}
 
 template <class T, class F>
 void for_each_leaf(T& x, F& f) {
@@ -41,6 +58,8 @@ void for_each_leaf(T& x, F& f) {
     f(x);
   } else if constexpr (HasFields<T>) {
     std::apply([&](auto&... field) { (for_each_leaf(field, f), ...); }, x.fields());
+  } else if constexpr (ListsParameters<T>) {
+    for (const NamedParameter& p : x.named_parameters()) f(like<T>(*p.parameter));
   } else {
     static_assert(std::ranges::range<T>,
                   "FIELDS lists only Parameters, Vars, structs with FIELDS, and ranges of these");
@@ -66,6 +85,8 @@ void for_each_named(const std::string& path, T& x, F& f) {
       return name;
     };
     std::apply([&](auto&... field) { (for_each_named(child(next()), field, f), ...); }, x.fields());
+  } else if constexpr (ListsParameters<T>) {
+    for (const auto& [name, p] : x.named_parameters()) f(child(name), like<T>(*p));
   } else {
     size_t i = 0;
     for (auto& element : x) for_each_named(child(std::to_string(i++)), element, f);

@@ -3,8 +3,9 @@
 // command line, in config.json, and in the commands that read a run.
 
 #include <tapestry/examples/common/common_options.h>
-#include <tapestry/examples/lm/model/model.h>
+#include <tapestry/examples/lm/model/shape.h>
 #include <tapestry/examples/lm/text/text_settings.h>
+#include <tapestry/nn/unroll.h>
 #include <tapestry/optim/parameter_server.h>
 
 #include <cstdint>
