@@ -123,7 +123,7 @@ std::string config_text(const TrainSettings& settings) {
     else if constexpr (std::is_same_v<T, DType>)
       out = name_of(kTypes, value);
     else if constexpr (std::is_same_v<T, UpdatePolicy>)
-      out = name_of(value);
+      out = policy_name(value);
     else
       out = value;
   });

@@ -6,7 +6,7 @@
 #include <tapestry/examples/lm/model/shape.h>
 #include <tapestry/examples/lm/text/text_settings.h>
 #include <tapestry/nn/unroll.h>
-#include <tapestry/optim/parameter_server.h>
+#include <tapestry/optim/server/parameter_server.h>
 
 #include <cstdint>
 #include <string>
@@ -26,7 +26,7 @@ struct InputSettings {
   std::string vocab = "";  // a vocabulary instead, that lm vocab wrote
 };
 
-/// How several workers train; see optim/parameter_server.h.
+/// How several workers train; see optim/server/parameter_server.h.
 struct ParallelSettings {
   int64_t workers = 1;
   UpdatePolicy update = UpdatePolicy::async;
@@ -90,7 +90,7 @@ std::string describe_training(const TrainSettings& settings);
 bool in_rounds(const ParallelSettings& settings);
 /// "async", "sync", ...
 const std::vector<std::pair<std::string, UpdatePolicy>>& update_policies();
-const char* name_of(UpdatePolicy policy);
+const char* policy_name(UpdatePolicy policy);
 
 /// Throws UserError (usage) for a shape or a truncation that makes no sense.
 void check_model(const ModelShape& model, const Bptt& bptt);

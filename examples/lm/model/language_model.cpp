@@ -4,7 +4,7 @@ namespace tapestry::lm {
 
 LanguageModel::LanguageModel(const ModelShape& shape, Rng& rng, DType dtype)
     : input(shape.vocabulary, shape.embed ? shape.embed : gates(shape.cell) * shape.hidden, rng,
-            shape.embed ? shape.embed : shape.vocabulary, dtype),
+            {.fan_in = shape.embed ? shape.embed : shape.vocabulary, .dtype = dtype}),
       rnn(shape, rng, dtype),
       one_hot_(shape.embed == 0) {
   if (!shape.tied)

@@ -5,15 +5,6 @@ namespace tapestry::lm {
 namespace {
 
 template <class Cell>
-RNN<Cell> make_rnn(const ModelShape& shape, Rng& rng, DType dtype) {
-  if constexpr (std::is_same_v<Cell, RNNCell>)
-    return {shape.embed, shape.hidden, shape.layers,     rng,
-            false,       shape.bias,   Activation::tanh, dtype};
-  else
-    return {shape.embed, shape.hidden, shape.layers, rng, false, shape.bias, dtype};
-}
-
-template <class Cell>
 class LayersOf final : public Recurrent::Layers {
  public:
   explicit LayersOf(RNN<Cell> rnn) : rnn_(std::move(rnn)) {}
@@ -60,7 +51,9 @@ class LayersOf final : public Recurrent::Layers {
 
 std::unique_ptr<Recurrent::Layers> make_layers(const ModelShape& shape, Rng& rng, DType dtype) {
   const auto make = [&]<class Cell>() -> std::unique_ptr<Recurrent::Layers> {
-    return std::make_unique<LayersOf<Cell>>(make_rnn<Cell>(shape, rng, dtype));
+    return std::make_unique<LayersOf<Cell>>(
+        RNN<Cell>(shape.embed, shape.hidden, rng,
+                  {.layers = shape.layers, .cell = {.bias = shape.bias, .dtype = dtype}}));
   };
   if (shape.cell == "rnn") return make.template operator()<RNNCell>();
   if (shape.cell == "gru") return make.template operator()<GRUCell>();

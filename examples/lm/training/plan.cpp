@@ -28,7 +28,7 @@ std::string describe_threads(const TrainSettings& s) {
   if (p.simulate > 0) return fmt::format("{} simulated workers on 1 of {}", p.simulate, cores);
   if (p.threads > 1) return fmt::format("{} inside an update, of {}", p.threads, cores);
   if (p.workers == 1) return fmt::format("1 worker on {}", cores);
-  return fmt::format("{} workers, {}, on {}", p.workers, name_of(p.update), cores);
+  return fmt::format("{} workers, {}, on {}", p.workers, policy_name(p.update), cores);
 }
 
 /// The words of the batch that takes most memory: the longest sentences.
@@ -97,8 +97,7 @@ void print_memory(const TrainSettings& s, const Data& data, const Sizes& bytes_o
   const auto width = static_cast<double>(m.hidden);
   const double values =
       rows * (2 * double(m.embed) + double(m.layers) * width * (2 * double(gates(m.cell)) + 6));
-  const auto slots =
-      static_cast<double>(std::visit([](const auto& rule) { return rule.slots(); }, make_rule(s)));
+  const auto slots = static_cast<double>(make_rule(s).slots());
   double sum = 0;
   const auto line = [&](const char* part, double n, const std::string& note = "") {
     sum += n;
