@@ -15,18 +15,18 @@ Optimizer::Optimizer(std::span<const NamedParameter> parameters, UpdateRule rule
     require<DTypeError>(value.dtype() != i32, "optimizer: ", name, " is i32, expected f32 or f64");
     require<ShapeError>(value.contiguous(), "optimizer: ", name, " ", value.shape(),
                         " is a strided view (make the Parameter from to_contiguous())");
-    require(!p->ref()->tracked, "optimizer: ", name,
+    require(!p->ref()->held, "optimizer: ", name,
             " already belongs to an optimizer or a server (let that one end first)");
     Entry entry{name, p->ref(), {}, 0};
     for (int k = 0; k < slots(rule_); ++k)
       entry.slots.push_back(Tensor::zeros(value.shape(), value.dtype()));
     entries_.push_back(std::move(entry));
   }
-  for (const Entry& entry : entries_) entry.leaf->tracked = true;
+  for (const Entry& entry : entries_) entry.leaf->held = true;
 }
 
 Optimizer::~Optimizer() {
-  for (const Entry& entry : entries_) entry.leaf->tracked = false;
+  for (const Entry& entry : entries_) entry.leaf->held = false;
 }
 
 void Optimizer::step() {

@@ -110,7 +110,7 @@ void ServerCore::attach(int k, std::span<const NamedParameter> replica) {
   w.steps.resize(replica.size());
   for (size_t i = 0; i < replica.size(); ++i) {
     Leaf& leaf = *replica[i].parameter->ref().get();
-    leaf.tracked = true;
+    leaf.held = true;
     leaf.frozen = optimizer_.entries_[i].leaf->frozen;
     Parameters& p = *parameters_[i];
     const int64_t shard = p.locks.count() * k / options_.workers;
