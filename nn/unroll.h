@@ -17,8 +17,8 @@
 
 #include <tapestry/autograd/ops.h>
 #include <tapestry/autograd/segment.h>
-#include <tapestry/nn/fields.h>
 #include <tapestry/nn/packing.h>
+#include <tapestry/nn/state.h>
 
 namespace tapestry {
 
