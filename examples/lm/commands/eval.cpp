@@ -4,8 +4,8 @@
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/lm/commands.h>
+#include <tapestry/examples/lm/model/evaluate.h>
 #include <tapestry/examples/lm/run.h>
-#include <tapestry/examples/lm/text/stream.h>
 
 #include <nlohmann/json.hpp>
 
@@ -23,20 +23,15 @@ app::ExitCode eval(const EvalSettings& s) {
   const EncodedCorpus text = run.vocabulary.encode(corpus);
   const DType dtype = s.dtype.empty() ? run.settings.dtype : s.dtype == "double" ? f64 : f32;
 
-  const Evaluation e = with_cell(run.settings.model.cell, [&]<class Cell>() {
-    const LanguageModel<Cell> model = run.model<Cell>(dtype);
-    app::Progress progress(static_cast<double>(text.tokens()), s.common.progress_settings("tok"));
-    const auto status = [] {
-      return app::Status{.prefix = "eval", .fraction = {}, .position = "", .fields = {}};
-    };
-    const Evaluation out = run.settings.stream
-                               ? evaluate_stream(model, text)
-                               : evaluate(model, text, s.batch, [&](int64_t done) {
-                                   progress.update(static_cast<double>(done), status);
-                                 });
-    progress.finish(static_cast<double>(text.tokens()), status());
-    return out;
-  });
+  const LanguageModel model = run.model(dtype);
+  app::Progress progress(static_cast<double>(text.tokens()), s.common.progress_settings("tok"));
+  const auto status = [] {
+    return app::Status{.prefix = "eval", .fraction = {}, .position = "", .fields = {}};
+  };
+  const auto advance = [&](int64_t done) { progress.update(static_cast<double>(done), status); };
+  const Evaluation e = run.settings.stream ? evaluate_stream(model, text, advance)
+                                           : evaluate(model, text, s.batch, advance);
+  progress.finish(static_cast<double>(text.tokens()), status());
 
   // A text is as long as its sentences with their line ends, whatever tokens it is split into.
   const double bits_per_byte =

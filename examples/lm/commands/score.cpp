@@ -51,12 +51,11 @@ app::ExitCode score(const ScoreSettings& s) {
   const double unit = s.unit == "log10"  ? std::numbers::ln10
                       : s.unit == "bits" ? std::numbers::ln2
                                          : 1;
-  const Losses loss = with_cell(run.settings.model.cell, [&]<class Cell>() -> Losses {
-    return [model = run.model<Cell>(run.settings.dtype)](const EncodedCorpus& sentence) {
-      const Batch batch = make_batch(sentence, std::array<int64_t, 1>{0});
-      return sum(model.token_losses(batch).value().cast(f64)).item();
-    };
-  });
+  const LanguageModel model = run.model();
+  const Losses loss = [&](const EncodedCorpus& sentence) {
+    const Batch batch = make_batch(sentence, std::array<int64_t, 1>{0});
+    return sum(model.token_losses(batch).value().cast(f64)).item();
+  };
   Tokenizer tokenizer(run.settings.input.text);
   int64_t texts = 0, without = 0;
   const auto print = [&](const Record& record) {
