@@ -30,19 +30,28 @@ struct Evaluation {
   }
 };
 
-/// `advance(tokens)` is told the tokens done so far after every batch.
+/// `advance(tokens)` is told the tokens done so far after every batch. The pieces of a sentence
+/// that was cut are read one by one, each in the state that the one before it has left.
 template <class Cell, class Advance>
 Evaluation evaluate(const LanguageModel<Cell>& model, const EncodedCorpus& corpus, int64_t batch,
                     Advance&& advance) {
   const Tape::Pause pause;
-  Evaluation out{corpus.sentences(), corpus.tokens(), corpus.oov};
+  const int64_t n = corpus.sentences();
+  const auto is_piece = [&](int64_t i) {
+    return corpus.continues(i) || (i + 1 < n && corpus.continues(i + 1));
+  };
+  Evaluation out{n, corpus.tokens(), corpus.oov};
+  auto state = model.rnn.zero(1);
   int64_t done = 0;
-  for (int64_t first = 0; first < corpus.sentences(); first += batch) {
-    std::vector<int64_t> sentences;
-    for (int64_t s = first; s < std::min(first + batch, corpus.sentences()); ++s)
-      sentences.push_back(s);
+  for (int64_t first = 0; first < n;) {
+    const bool piece = is_piece(first);
+    std::vector<int64_t> sentences = {first};
+    if (piece && !corpus.continues(first)) state = model.rnn.zero(1);
+    while (++first < n && !piece && !is_piece(first) &&
+           static_cast<int64_t>(sentences.size()) < batch)
+      sentences.push_back(first);
     const Batch b = make_batch(corpus, sentences);
-    out.add(b, model.token_losses(b).value());
+    out.add(b, model.token_losses(b, nullptr, piece ? &state : nullptr).value());
     advance(done += b.tokens());
   }
   return out;

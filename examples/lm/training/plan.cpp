@@ -137,8 +137,7 @@ void print_plan(const TrainSettings& s, const Data& data) {
          "of what workers do not share");
   line("states and activations", values * double(size_of(s.dtype)) * static_cast<double>(copies),
        fmt::format("estimated, for {:.0f} tokens at once", rows));
-  line("text", static_cast<double>(4 * (data.train.ids.size() + data.valid.ids.size())) *
-                   (s.stream ? 3 : 1));
+  line("text", static_cast<double>(4 * (data.train.ids.size() + data.valid.ids.size())));
   fmt::print("{:<22}{:>10}\n", "memory, about", bytes(sum));
   fmt::print("checkpoint            {:>10}  each, {} kept\n", bytes(total * (1 + slots)),
              s.keep + 1);
