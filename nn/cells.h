@@ -1,17 +1,12 @@
 #pragma once
-// RNNCell, LSTMCell, GRUCell. A cell is a plain struct with
-//   struct State { Var h, ...; FIELDS(h, ...) };   each (B, ...); the first is the output
-//   Cell(int64_t in, int64_t hidden, Rng& rng, ...);
-//   Var input(const Var& x) const;                 the part of the inputs, for all time steps at
-//   once State step(const Var& xw, const State& s) const; State zero(int64_t batch) const;
-// and a user's cell with these members is as good as one of these everywhere in the library.
+// RNNCell, LSTMCell, GRUCell; cell.h says what a cell is.
+//
 // With in = 0 the inputs arrive already multiplied: gates * hidden wide, such as the rows of an
-// Embedding (one-hot input).
-// Weights are (in, gates * hidden), drawn from U(+-1/sqrt(inputs)), biases from
-// U(+-1/sqrt(hidden)).
+// Embedding (one-hot input). Weights are (in, gates * hidden), drawn from U(+-1/sqrt(inputs)),
+// biases from U(+-1/sqrt(hidden)).
 
 #include <tapestry/autograd/ops.h>
-#include <tapestry/nn/fields.h>
+#include <tapestry/nn/cell.h>
 #include <tapestry/nn/init.h>
 
 namespace tapestry {
@@ -29,8 +24,19 @@ inline Var zeros(int64_t batch, int64_t width, const Parameter& like) {
 
 enum class Activation { tanh, relu };
 
+struct RNNCellOptions {
+  bool bias = true;
+  Activation activation = Activation::tanh;
+  DType dtype = f32;
+};
+struct CellOptions {
+  bool bias = true;
+  DType dtype = f32;
+};
+
 /// h' = f(x w_ih + bias + h w_hh), f tanh or relu (Elman, 1990).
 struct RNNCell {
+  using Options = RNNCellOptions;
   static constexpr int64_t gates = 1;
   struct State {
     Var h;
@@ -40,12 +46,11 @@ struct RNNCell {
   FIELDS(w_ih, w_hh, bias)
   Activation activation = Activation::tanh;
 
-  RNNCell(int64_t in, int64_t hidden, Rng& rng, bool with_bias = true,
-          Activation f = Activation::tanh, DType dtype = f32)
-      : activation(f) {
-    if (in > 0) w_ih = Parameter(uniform_fan_in({in, hidden}, in, rng, dtype));
-    w_hh = Parameter(uniform_fan_in({hidden, hidden}, hidden, rng, dtype));
-    if (with_bias) bias = Parameter(uniform_fan_in({hidden}, hidden, rng, dtype));
+  RNNCell(int64_t in, int64_t hidden, Rng& rng, Options options = {})
+      : activation(options.activation) {
+    if (in > 0) w_ih = Parameter(uniform_fan_in({in, hidden}, in, rng, options.dtype));
+    w_hh = Parameter(uniform_fan_in({hidden, hidden}, hidden, rng, options.dtype));
+    if (options.bias) bias = Parameter(uniform_fan_in({hidden}, hidden, rng, options.dtype));
   }
   Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
   State step(const Var& xw, const State& s) const {
@@ -57,6 +62,7 @@ struct RNNCell {
 
 /// Gates in the order i, f, g, o; formulas in tensor/fused.h. One bias (two would only be summed).
 struct LSTMCell {
+  using Options = CellOptions;
   static constexpr int64_t gates = 4;
   struct State {
     Var h, c;
@@ -65,10 +71,10 @@ struct LSTMCell {
   Parameter w_ih, w_hh, bias;
   FIELDS(w_ih, w_hh, bias)
 
-  LSTMCell(int64_t in, int64_t hidden, Rng& rng, bool with_bias = true, DType dtype = f32) {
-    if (in > 0) w_ih = Parameter(uniform_fan_in({in, 4 * hidden}, in, rng, dtype));
-    w_hh = Parameter(uniform_fan_in({hidden, 4 * hidden}, hidden, rng, dtype));
-    if (with_bias) bias = Parameter(uniform_fan_in({4 * hidden}, hidden, rng, dtype));
+  LSTMCell(int64_t in, int64_t hidden, Rng& rng, Options options = {}) {
+    if (in > 0) w_ih = Parameter(uniform_fan_in({in, 4 * hidden}, in, rng, options.dtype));
+    w_hh = Parameter(uniform_fan_in({hidden, 4 * hidden}, hidden, rng, options.dtype));
+    if (options.bias) bias = Parameter(uniform_fan_in({4 * hidden}, hidden, rng, options.dtype));
   }
   Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
   State step(const Var& xw, const State& s) const {
@@ -83,6 +89,7 @@ struct LSTMCell {
 
 /// Gates in the order r, z, n. Two biases: the reset gate multiplies h w_hh + bias_hh.
 struct GRUCell {
+  using Options = CellOptions;
   static constexpr int64_t gates = 3;
   struct State {
     Var h;
@@ -91,12 +98,12 @@ struct GRUCell {
   Parameter w_ih, w_hh, bias, bias_hh;
   FIELDS(w_ih, w_hh, bias, bias_hh)
 
-  GRUCell(int64_t in, int64_t hidden, Rng& rng, bool with_bias = true, DType dtype = f32) {
-    if (in > 0) w_ih = Parameter(uniform_fan_in({in, 3 * hidden}, in, rng, dtype));
-    w_hh = Parameter(uniform_fan_in({hidden, 3 * hidden}, hidden, rng, dtype));
-    if (!with_bias) return;
-    bias = Parameter(uniform_fan_in({3 * hidden}, hidden, rng, dtype));
-    bias_hh = Parameter(uniform_fan_in({3 * hidden}, hidden, rng, dtype));
+  GRUCell(int64_t in, int64_t hidden, Rng& rng, Options options = {}) {
+    if (in > 0) w_ih = Parameter(uniform_fan_in({in, 3 * hidden}, in, rng, options.dtype));
+    w_hh = Parameter(uniform_fan_in({hidden, 3 * hidden}, hidden, rng, options.dtype));
+    if (!options.bias) return;
+    bias = Parameter(uniform_fan_in({3 * hidden}, hidden, rng, options.dtype));
+    bias_hh = Parameter(uniform_fan_in({3 * hidden}, hidden, rng, options.dtype));
   }
   Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
   State step(const Var& xw, const State& s) const {

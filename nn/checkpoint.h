@@ -13,7 +13,7 @@
 // is listed. It copies into the model's own leaves, so optimizers and servers stay valid, and a
 // load that fails leaves the model as it was.
 
-#include <tapestry/nn/fields.h>
+#include <tapestry/nn/module.h>
 #include <tapestry/tensor/safetensors.h>
 
 namespace tapestry {
@@ -29,7 +29,7 @@ void copy_tensors(const NamedTensors& in, const std::string& prefix,
                   std::span<const NamedTensor> targets);
 
 /// Adds clones of the model's parameters, each as prefix + its name.
-template <HasFields Model>
+template <Module Model>
 void to_tensors(const Model& model, NamedTensors& out, const std::string& prefix = "") {
   for (const auto& [name, p] : parameters(const_cast<Model&>(model)))
     out.tensors[prefix + name] = p->value().clone();
@@ -37,7 +37,7 @@ void to_tensors(const Model& model, NamedTensors& out, const std::string& prefix
 
 /// Copies what to_tensors() made back into the model; throws FormatError and changes nothing unless
 /// all tensors under `prefix` are the model's.
-template <HasFields Model>
+template <Module Model>
 void from_tensors(Model& model, const NamedTensors& in, const std::string& prefix = "") {
   std::vector<NamedTensor> targets;
   for (const auto& [name, p] : parameters(model)) targets.push_back({name, p->value()});
@@ -45,7 +45,7 @@ void from_tensors(Model& model, const NamedTensors& in, const std::string& prefi
 }
 
 /// Writes the parameters to a file, atomically. Throws FileError.
-template <HasFields Model>
+template <Module Model>
 void save(const Model& model, const std::string& path) {
   NamedTensors contents;
   for (const auto& [name, p] : parameters(const_cast<Model&>(model)))
@@ -54,7 +54,7 @@ void save(const Model& model, const std::string& path) {
 }
 
 /// Reads what save() wrote. Throws FileError or FormatError; the model is then unchanged.
-template <HasFields Model>
+template <Module Model>
 void load(Model& model, const std::string& path) {
   from_tensors(model, read_safetensors(path));
 }

@@ -2,18 +2,24 @@
 // Linear: y = x w + bias.
 
 #include <tapestry/autograd/ops.h>
-#include <tapestry/nn/fields.h>
+#include <tapestry/nn/module.h>
 #include <tapestry/nn/init.h>
 
 namespace tapestry {
+
+struct LinearOptions {
+  bool bias = true;
+  DType dtype = f32;
+};
 
 struct Linear {
   Parameter w, bias;  // (in, out), (out) or absent
   FIELDS(w, bias)
 
-  Linear(int64_t in, int64_t out, Rng& rng, bool with_bias = true, DType dtype = f32)
-      : w(uniform_fan_in({in, out}, in, rng, dtype)) {
-    if (with_bias) bias = Parameter(uniform_fan_in({out}, in, rng, dtype));
+  /// Both from U(+-1/sqrt(in)). Throws ValueError unless in >= 1.
+  Linear(int64_t in, int64_t out, Rng& rng, LinearOptions options = {})
+      : w(uniform_fan_in({in, out}, in, rng, options.dtype)) {
+    if (options.bias) bias = Parameter(uniform_fan_in({out}, in, rng, options.dtype));
   }
 
   /// (.., in) -> (.., out)

@@ -2,7 +2,7 @@
 // Dropout and LayerNorm.
 
 #include <tapestry/autograd/ops.h>
-#include <tapestry/nn/fields.h>
+#include <tapestry/nn/module.h>
 
 namespace tapestry {
 

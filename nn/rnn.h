@@ -1,11 +1,11 @@
 #pragma once
 // RNN<Cell>: layers of any cell, optionally in both directions, over sequences.
 //
-//   RNN<LSTMCell> rnn(in, hidden, layers, rng);
-//   auto [y, state] = rnn(x);                 // x (T, B, in) -> y (T, B, hidden)
-//   auto [y, state] = rnn(x, lengths);        // y is 0 behind each sequence's end; state is the
-//   last real one auto [y, state] = rnn.step(x_t, state);   // streaming: x_t (B, in) -> y (B,
-//   hidden)
+//   RNN<LSTMCell> rnn(in, hidden, rng, {.layers = 2, .cell = {.bias = false}});
+//   auto [y, state] = rnn(x);               // x (T, B, in) -> y (T, B, hidden)
+//   auto [y, state] = rnn(x, lengths);      // y is 0 behind each sequence's end, and
+//                                           // state that behind its last step
+//   auto [y, state] = rnn.step(x_t, state); // streaming: x_t (B, in) -> y (B, hidden)
 //
 // output(state) is the top layer's last output: what sequence-to-one models use. Bidirectional, it
 // is that of both directions side by side: (B, 2 hidden).
@@ -20,6 +20,15 @@
 namespace tapestry {
 
 template <class Cell>
+struct RnnOptions {
+  int64_t layers = 1;
+  bool bidirectional = false;
+  double dropout = 0;  // between layers, where a generator is given
+  Bptt bptt{BpttMode::full};
+  OptionsOf<Cell> cell{};  // of every layer
+};
+
+template <RecurrentCell Cell>
 struct RNN {
   struct State {
     PoolVector<typename Cell::State> layers;  // bidirectional: forward, reverse, forward, ...
@@ -38,20 +47,23 @@ struct RNN {
 
   std::vector<Cell> cells, reverse;  // reverse is empty unless bidirectional
   FIELDS(cells, reverse)
-  Bptt bptt{BpttMode::full};
-  double dropout = 0;  // between layers
+  Bptt bptt;
+  double dropout;  // between layers
 
-  /// `more` goes to each cell's constructor. in = 0: the first layer's input comes projected.
-  template <class... More>
-  RNN(int64_t in, int64_t hidden, int64_t layers, Rng& rng, bool bidirectional = false,
-      const More&... more) {
-    require<ValueError>(layers >= 1, "RNN: ", layers, " layers, expected at least 1");
+  /// in = 0: the first layer's input comes projected. Throws ValueError for sizes below 1.
+  RNN(int64_t in, int64_t hidden, Rng& rng, const RnnOptions<Cell>& options = {})
+      : bptt(options.bptt), dropout(options.dropout) {
+    require<ValueError>(options.layers >= 1, "RNN: ", options.layers,
+                        " layers, expected at least 1");
     require<ValueError>(in >= 0 && hidden >= 1, "RNN: ", in, " inputs and ", hidden,
                         " hidden units, expected at least 0 and 1");
-    const int64_t width = bidirectional ? 2 * hidden : hidden;
-    for (int64_t l = 0; l < layers; ++l) {
-      cells.emplace_back(l ? width : in, hidden, rng, more...);
-      if (bidirectional) reverse.emplace_back(l ? width : in, hidden, rng, more...);
+    const auto add = [&](std::vector<Cell>& to, int64_t inputs) {
+      to.push_back(make_cell<Cell>(inputs, hidden, rng, options.cell));
+    };
+    for (int64_t l = 0; l < options.layers; ++l) {
+      const int64_t inputs = l == 0 ? in : options.bidirectional ? 2 * hidden : hidden;
+      add(cells, inputs);
+      if (options.bidirectional) add(reverse, inputs);
     }
   }
 
@@ -141,11 +153,10 @@ struct RNN {
  private:
   Var layer(const Cell& cell, const Var& x, const Packing& p, const typename Cell::State& initial,
             State& last) const {
-    const Var xw = cell.input(x);
-    auto out =
-        unroll(p, initial, bptt, [&](int64_t first, int64_t count, const typename Cell::State& s) {
-          return cell.step(rows(xw, first, count), s);
-        });
+    auto out = unroll(
+        p, initial, bptt,
+        [&cell, x](int64_t first, int64_t count) { return cell.input(rows(x, first, count)); },
+        [&cell](const Var& xw, const typename Cell::State& s) { return cell.step(xw, s); });
     last.layers.push_back(std::move(out.last));
     return out.y;
   }

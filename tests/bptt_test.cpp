@@ -166,7 +166,7 @@ TEST_CASE("two unrolls on one tape truncate each by itself") {
   };
   CAPTURE(kSeed);
   Rng rng(kSeed);
-  Model m{cast(RNN<LSTMCell>(2, 3, 1, rng), f64), cast(RNN<LSTMCell>(2, 3, 1, rng), f64),
+  Model m{cast(RNN<LSTMCell>(2, 3, rng), f64), cast(RNN<LSTMCell>(2, 3, rng), f64),
           random({6, 3, 2}, rng), random({6, 3, 3}, rng)};
   const auto gradients = [&](Bptt encoder, Bptt decoder) {
     m.encoder.bptt = encoder;
@@ -203,7 +203,7 @@ TEST_CASE("two unrolls on one tape truncate each by itself") {
 
 TEST_CASE("one cell unrolled twice on one tape adds both gradients") {
   Rng rng(kSeed);
-  RNN<GRUCell> rnn = cast(RNN<GRUCell>(2, 3, 1, rng), f64);
+  RNN<GRUCell> rnn = cast(RNN<GRUCell>(2, 3, rng), f64);
   rnn.bptt = {BpttMode::exact, 2};
   const Tensor a = random({5, 2, 2}, rng), b = random({4, 3, 2}, rng);
   const auto loss = [&](const Tensor& x) { return sum(square(rnn(x).y)); };
@@ -293,7 +293,7 @@ TEST_CASE("truncation that does not exist is refused") {
 
 TEST_CASE("an exact truncation inside the step of another is refused") {
   Rng rng(3);
-  RNN<RNNCell> inner(2, 2, 1, rng);
+  RNN<RNNCell> inner(2, 2, rng);
   inner.bptt = {BpttMode::exact, 1};
   const RNNCell cell(2, 2, rng);
   const Packing p = Packing::uniform(3, 1);

@@ -32,9 +32,9 @@ struct Model {
   double not_listed = 3;
 
   explicit Model(Rng& rng)
-      : embed(5, 3, rng, 5),
-        rnn(3, 2, 2, rng),
-        block{Linear(2, 4, rng), {Linear(4, 4, rng, false), Linear(4, 1, rng)}},
+      : embed(5, 3, rng, {.fan_in = 5}),
+        rnn(3, 2, rng, {.layers = 2}),
+        block{Linear(2, 4, rng), {Linear(4, 4, rng, {.bias = false}), Linear(4, 1, rng)}},
         scales{Parameter(Tensor::full({1}, 2)), Parameter(Tensor::full({}, 0.5))},
         norm(4) {}
 
@@ -224,7 +224,7 @@ TEST_CASE("tied weights are one parameter with one gradient") {
     }
   };
   Rng rng(1);
-  Tied model = cast(Tied{{6, 4, rng, 6}, {4, 4, 1, rng}}, f64);
+  Tied model = cast(Tied{{6, 4, rng, {.fan_in = 6}}, {4, 4, rng}}, f64);
   const Tensor in = Tensor::indices({0, 5, 2, 2, 3, 0}).reshape({3, 2}),
                out = Tensor::indices({5, 2, 2, 3, 0, 1});
   CHECK(parameters(model).size() == 5);
@@ -238,7 +238,7 @@ TEST_CASE("tied weights are one parameter with one gradient") {
 
 TEST_CASE("states are walked, detached and mapped in FIELDS order") {
   Rng rng(1);
-  const RNN<LSTMCell> rnn(3, 2, 2, rng);
+  const RNN<LSTMCell> rnn(3, 2, rng, {.layers = 2});
   auto state = rnn.zero(4);
   CHECK(vars(state).size() == 4);
   double next = 0;

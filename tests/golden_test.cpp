@@ -58,7 +58,7 @@ void check_layers(const std::string& name) {
   const Tensor &x = g.tensors.at("x"), &h0 = g.tensors.at("h0");
   const int64_t layers = h0.size(0), hidden = h0.size(2);
   Rng rng(1);
-  RNN<Cell> rnn = cast(RNN<Cell>(x.size(2), hidden, layers, rng), f64);
+  RNN<Cell> rnn = cast(RNN<Cell>(x.size(2), hidden, rng, {.layers = layers}), f64);
   for (int64_t l = 0; l < layers; ++l)
     set_weights(rnn.cells[static_cast<size_t>(l)], g, "_l" + std::to_string(l));
 
@@ -120,7 +120,7 @@ TEST_CASE("linear and cross entropy agree with the reference values") {
   const auto t = golden("linear_cross_entropy").tensors;
   const Tensor& weight = t.at("weight");
   Rng rng(1);
-  Linear linear(weight.size(1), weight.size(0), rng, true, f64);
+  Linear linear(weight.size(1), weight.size(0), rng, {.dtype = f64});
   linear.w.value().copy_(weight.transpose());
   linear.bias.value().copy_(t.at("bias"));
   const Parameter h(t.at("h"));
@@ -140,9 +140,9 @@ TEST_CASE("exact truncation of a tanh RNN language model agrees with the referen
   const Tensor &u = t.at("U"), &v = t.at("V"), &x = t.at("x"), &y = t.at("y");
   const int64_t hidden = u.size(0), words = u.size(1), steps = x.size(0);
   Rng rng(1);
-  Embedding input(words, hidden, rng, words, f64);
-  RNN<RNNCell> rnn(0, hidden, 1, rng, false, false, Activation::tanh, f64);
-  Linear out(hidden, words, rng, false, f64);
+  Embedding input(words, hidden, rng, {.fan_in = words, .dtype = f64});
+  RNN<RNNCell> rnn(0, hidden, rng, {.cell = {.bias = false, .dtype = f64}});
+  Linear out(hidden, words, rng, {.bias = false, .dtype = f64});
   input.table.value().copy_(u.transpose());
   rnn.cells[0].w_hh.value().copy_(t.at("W").transpose());
   out.w.value().copy_(v.transpose());
@@ -172,7 +172,7 @@ TEST_CASE("exact truncation of an LSTM agrees with the reference values") {
   const Tensor &x = g.tensors.at("x"), &target = g.tensors.at("target");
   const int64_t steps = x.size(0), hidden = target.size(1);
   Rng rng(1);
-  RNN<LSTMCell> rnn(x.size(1), hidden, 1, rng, false, true, f64);
+  RNN<LSTMCell> rnn(x.size(1), hidden, rng, {.cell = {.dtype = f64}});
   set_weights(rnn.cells[0], g, "");
 
   for (const int64_t k : {0, 1, 4, 100}) {

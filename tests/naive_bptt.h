@@ -22,7 +22,7 @@ struct Subject {
 
   Subject(int64_t in, int64_t hidden, int64_t layers, int64_t steps, std::vector<int64_t> lens,
           Rng& rng)
-      : rnn(cast(RNN<Cell>(in, hidden, layers, rng), f64)), lengths(std::move(lens)) {
+      : rnn(cast(RNN<Cell>(in, hidden, rng, {.layers = layers}), f64)), lengths(std::move(lens)) {
     const auto batch = static_cast<int64_t>(lengths.size());
     x = Parameter(random({steps, batch, in}, rng));
     y_weights = random({steps, batch, hidden}, rng);

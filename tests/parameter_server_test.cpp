@@ -6,7 +6,7 @@
 #include <tapestry/nn/embedding.h>
 #include <tapestry/nn/linear.h>
 #include <tapestry/nn/rnn.h>
-#include <tapestry/optim/parameter_server.h>
+#include <tapestry/optim/server/parameter_server.h>
 
 using namespace tapestry;
 
@@ -32,8 +32,8 @@ struct Model {
 
  private:
   Model(DType dtype, std::unique_ptr<Rng> rng)
-      : input(kWords, kHidden, *rng, kHidden, dtype),
-        rnn(kHidden, kHidden, 1, *rng, false, true, Activation::tanh, dtype),
+      : input(kWords, kHidden, *rng, {.dtype = dtype}),
+        rnn(kHidden, kHidden, *rng, {.cell = {.dtype = dtype}}),
         weight(uniform_fan_in({kWords, kHidden}, kHidden, *rng, dtype)) {}
 };
 

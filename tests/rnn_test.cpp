@@ -28,7 +28,8 @@ struct Fixture {
   std::vector<Tensor> state_weights;
 
   Fixture(int64_t layers, bool bidirectional, int64_t steps, const Lengths& lens, Rng& rng)
-      : rnn(cast(RNN<Cell>(3, 4, layers, rng, bidirectional), f64)), lengths(lens) {
+      : rnn(cast(RNN<Cell>(3, 4, rng, {.layers = layers, .bidirectional = bidirectional}), f64)),
+        lengths(lens) {
     const auto batch = static_cast<int64_t>(lens.size());
     x = Parameter(random({steps, batch, 3}, rng));
     y_weights = random({steps, batch, bidirectional ? 8 : 4}, rng);
@@ -126,8 +127,8 @@ TEST_CASE("the order of the sequences in a batch does not matter") {
 TEST_CASE("the reverse direction reads each sequence from its end") {
   CAPTURE(kSeed);
   Rng rng(kSeed);
-  const RNN<LSTMCell> both = cast(RNN<LSTMCell>(3, 4, 1, rng, true), f64);
-  RNN<LSTMCell> forwards = cast(RNN<LSTMCell>(3, 4, 1, rng), f64), backwards = forwards;
+  const RNN<LSTMCell> both = cast(RNN<LSTMCell>(3, 4, rng, {.bidirectional = true}), f64);
+  RNN<LSTMCell> forwards = cast(RNN<LSTMCell>(3, 4, rng), f64), backwards = forwards;
   forwards.cells[0] = both.cells[0];
   backwards.cells[0] = both.reverse[0];
   const Lengths lengths{3, 6, 4};
@@ -164,7 +165,7 @@ TEST_CASE_TEMPLATE("stepping equals running the batch", Cell, RNNCell, LSTMCell,
   CAPTURE(kSeed);
   Rng rng(kSeed);
   for (const int64_t layers : {1, 3}) {
-    const RNN<Cell> rnn = cast(RNN<Cell>(3, 4, layers, rng), f64);
+    const RNN<Cell> rnn = cast(RNN<Cell>(3, 4, rng, {.layers = layers}), f64);
     const Tensor x = random({6, 2, 3}, rng);
     const auto batch = rnn(x);
     auto state = rnn.zero(2);
@@ -186,7 +187,7 @@ TEST_CASE_TEMPLATE("stepping equals running the batch", Cell, RNNCell, LSTMCell,
 
 TEST_CASE("no initial state means zeros") {
   Rng rng(kSeed);
-  const RNN<LSTMCell> rnn(3, 4, 2, rng);
+  const RNN<LSTMCell> rnn(3, 4, rng, {.layers = 2});
   const Tensor x = uniform({5, 2, 3}, 1, rng);
   for (const Lengths& lengths : {Lengths{}, Lengths{5, 2}})
     CHECK(difference(rnn(x, lengths).y, rnn(x, lengths, rnn.zero(2)).y) == 0);
@@ -196,9 +197,10 @@ TEST_CASE("output(state) is what a sequence-to-one model reads") {
   Rng rng(kSeed);
   const Lengths lengths{3, 5, 1};
   const Tensor x = random({5, 3, 2}, rng);
-  const RNN<LSTMCell> rnn = cast(RNN<LSTMCell>(2, 4, 2, rng), f64);
+  const RNN<LSTMCell> rnn = cast(RNN<LSTMCell>(2, 4, rng, {.layers = 2}), f64);
   const auto out = rnn(x, lengths);
-  const RNN<LSTMCell> both = cast(RNN<LSTMCell>(2, 4, 2, rng, true), f64);
+  const RNN<LSTMCell> both =
+      cast(RNN<LSTMCell>(2, 4, rng, {.layers = 2, .bidirectional = true}), f64);
   const auto two = both(x, lengths);
   CHECK(output(two.state).shape() == Shape{3, 8});
   for (int64_t b = 0; b < 3; ++b) {
@@ -216,7 +218,7 @@ TEST_CASE("output(state) is what a sequence-to-one model reads") {
     RNN<LSTMCell> rnn;
     Linear out;
     FIELDS(rnn, out)
-  } model = cast(Classifier{{2, 4, 2, rng, true}, {8, 3, rng}}, f64);
+  } model = cast(Classifier{{2, 4, rng, {.layers = 2, .bidirectional = true}}, {8, 3, rng}}, f64);
   const GradReport report = gradcheck(
       model,
       [&](const Classifier& m) {
@@ -228,9 +230,9 @@ TEST_CASE("output(state) is what a sequence-to-one model reads") {
 
 TEST_CASE("an embedding as wide as the gates is the one-hot input of a cell") {
   Rng rng(kSeed);
-  const Embedding rows(6, 12, rng, 6, f64);
-  RNN<GRUCell> projected = cast(RNN<GRUCell>(0, 4, 2, rng), f64);
-  RNN<GRUCell> plain = cast(RNN<GRUCell>(6, 4, 2, rng), f64);
+  const Embedding rows(6, 12, rng, {.fan_in = 6, .dtype = f64});
+  RNN<GRUCell> projected = cast(RNN<GRUCell>(0, 4, rng, {.layers = 2}), f64);
+  RNN<GRUCell> plain = cast(RNN<GRUCell>(6, 4, rng, {.layers = 2}), f64);
   CHECK(parameters(projected).size() + 1 == parameters(plain).size());
   for (auto& [name, p] : parameters(plain)) {
     if (name == "cells.0.w_ih") p->value().copy_(rows.table.value());
@@ -246,7 +248,7 @@ TEST_CASE("an embedding as wide as the gates is the one-hot input of a cell") {
 
 TEST_CASE("relu cells compute relu") {
   Rng rng(kSeed);
-  RNN<RNNCell> rnn(2, 3, 1, rng, false, true, Activation::relu, f64);
+  RNN<RNNCell> rnn(2, 3, rng, {.cell = {.activation = Activation::relu, .dtype = f64}});
   const Tensor x = random({1, 4, 2}, rng);
   const Var z = matmul(x, rnn.cells[0].w_ih) + rnn.cells[0].bias;
   CHECK(difference(rnn(x).y, relu(z)) < 1e-14);
@@ -255,9 +257,9 @@ TEST_CASE("relu cells compute relu") {
 
 TEST_CASE("cells without a bias have none") {
   Rng rng(kSeed);
-  RNN<LSTMCell> lstm(2, 3, 1, rng, false, false);
-  RNN<GRUCell> gru(2, 3, 1, rng, false, false);
-  RNN<RNNCell> rnn(2, 3, 1, rng, false, false);
+  RNN<LSTMCell> lstm(2, 3, rng, {.cell = {.bias = false}});
+  RNN<GRUCell> gru(2, 3, rng, {.cell = {.bias = false}});
+  RNN<RNNCell> rnn(2, 3, rng, {.cell = {.bias = false}});
   for (const auto& all : {parameters(lstm), parameters(gru), parameters(rnn)}) {
     REQUIRE(all.size() == 2);
     CHECK(all[1].name == "cells.0.w_hh");
@@ -270,7 +272,7 @@ TEST_CASE("cells without a bias have none") {
 TEST_CASE("dropout acts only where a generator is given") {
   CAPTURE(kSeed);
   Rng rng(kSeed);
-  RNN<LSTMCell> rnn = cast(RNN<LSTMCell>(3, 4, 3, rng), f64);
+  RNN<LSTMCell> rnn = cast(RNN<LSTMCell>(3, 4, rng, {.layers = 3}), f64);
   const Tensor x = random({6, 3, 3}, rng);
   const Lengths lengths{6, 2, 5};
   const auto plain = rnn(x, lengths);
@@ -283,7 +285,7 @@ TEST_CASE("dropout acts only where a generator is given") {
   CHECK(difference(first.y, second.y) == 0);
   CHECK(difference(first.y, third.y) > 0.01);
 
-  RNN<LSTMCell> one = cast(RNN<LSTMCell>(3, 4, 1, rng), f64);
+  RNN<LSTMCell> one = cast(RNN<LSTMCell>(3, 4, rng), f64);
   one.dropout = 0.9;  // only between layers
   CHECK(difference(one(x, {}, {}, &a).y, one(x).y) == 0);
 
@@ -295,7 +297,7 @@ TEST_CASE("dropout acts only where a generator is given") {
 TEST_CASE("all modes draw the same dropout masks, and exact keeps them while it looks back") {
   CAPTURE(kSeed);
   Rng rng(kSeed);
-  RNN<LSTMCell> rnn = cast(RNN<LSTMCell>(3, 4, 3, rng), f64);
+  RNN<LSTMCell> rnn = cast(RNN<LSTMCell>(3, 4, rng, {.layers = 3}), f64);
   rnn.dropout = 0.4;
   const Tensor x = random({6, 3, 3}, rng), weights = random({6, 3, 4}, rng);
   const Lengths lengths{6, 2, 5};
@@ -328,7 +330,7 @@ TEST_CASE("all modes draw the same dropout masks, and exact keeps them while it 
 
 TEST_CASE("layers in f32 stay in f32") {
   Rng rng(kSeed);
-  const RNN<GRUCell> rnn(3, 4, 2, rng, true);
+  const RNN<GRUCell> rnn(3, 4, rng, {.layers = 2, .bidirectional = true});
   const auto out = rnn(uniform({5, 2, 3}, 1, rng), Lengths{2, 4});
   CHECK(out.y.dtype() == f32);
   CHECK(out.y.shape() == Shape{5, 2, 8});
@@ -337,8 +339,8 @@ TEST_CASE("layers in f32 stay in f32") {
 
 TEST_CASE("layers say what does not fit") {
   Rng rng(kSeed);
-  const RNN<GRUCell> rnn(3, 4, 2, rng);
-  RNN<GRUCell> both(3, 4, 2, rng, true);
+  const RNN<GRUCell> rnn(3, 4, rng, {.layers = 2});
+  RNN<GRUCell> both(3, 4, rng, {.layers = 2, .bidirectional = true});
   const Tensor x = Tensor::zeros({5, 2, 3});
 
   CHECK_THROWS_WITH_AS(rnn(Tensor::zeros({2, 3})),
@@ -353,12 +355,12 @@ TEST_CASE("layers say what does not fit") {
   CHECK_THROWS_AS(rnn(Tensor::zeros({5, 0, 3})), ShapeError);
   CHECK_THROWS_AS(rnn(Tensor::zeros({5, 2, 4})), ShapeError);  // features
   CHECK_THROWS_AS(rnn(Tensor::zeros({5, 2, 3}, f64)), DTypeError);
-  CHECK_THROWS_WITH_AS((RNN<GRUCell>(3, 4, 0, rng)), "RNN: 0 layers, expected at least 1",
-                       ValueError);
+  CHECK_THROWS_WITH_AS((RNN<GRUCell>(3, 4, rng, {.layers = 0})),
+                       "RNN: 0 layers, expected at least 1", ValueError);
 
-  CHECK_THROWS_WITH_AS((RNN<GRUCell>(-3, 4, 1, rng)),
+  CHECK_THROWS_WITH_AS((RNN<GRUCell>(-3, 4, rng)),
                        "RNN: -3 inputs and 4 hidden units, expected at least 0 and 1", ValueError);
-  CHECK_THROWS_AS((RNN<GRUCell>(3, 0, 1, rng)), ValueError);
+  CHECK_THROWS_AS((RNN<GRUCell>(3, 0, rng)), ValueError);
 
   RNN<GRUCell> leaky = rnn;
   for (const double p : {-0.5, 1.0, 1.5})
@@ -372,13 +374,13 @@ TEST_CASE("layers say what does not fit") {
       "RNN: bidirectional layers have no exact truncation (use chunk or full)";
   both.bptt = {BpttMode::exact, 2};
   CHECK_THROWS_WITH_AS(both(x), no_exact.c_str(), ValueError);
-  RNN<GRUCell> one(3, 4, 1, rng, true);
+  RNN<GRUCell> one(3, 4, rng, {.bidirectional = true});
   one.bptt = {BpttMode::exact, 2};
   CHECK_THROWS_WITH_AS(one(x), no_exact.c_str(), ValueError);
   CHECK_THROWS_WITH_AS(both.step(x.select(0, 0), both.zero(2)),
                        "RNN: bidirectional layers cannot be stepped", ValueError);
 
-  const RNN<GRUCell> shallow(3, 4, 1, rng);
+  const RNN<GRUCell> shallow(3, 4, rng);
   CHECK_THROWS_WITH_AS(rnn(x, {}, shallow.zero(2)),
                        "RNN: a state of 1 layers for 2 (start from zero(batch))", ShapeError);
   CHECK_THROWS_WITH_AS(rnn.step(x.select(0, 0), {}),

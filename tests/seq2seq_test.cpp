@@ -62,9 +62,9 @@ struct Reverser {
   FIELDS(symbols, encoder, decoder, out)
 
   Reverser(int64_t hidden, Rng& rng)
-      : symbols(kSymbols + 1, 16, rng, 1),
-        encoder(16, hidden, 1, rng),
-        decoder(16, hidden, 1, rng),
+      : symbols(kSymbols + 1, 16, rng, {.fan_in = 1}),
+        encoder(16, hidden, rng),
+        decoder(16, hidden, rng),
         out(hidden, kSymbols, rng) {}
 
   Var loss(const Batch& b) const {

@@ -55,8 +55,8 @@ struct Echo {
 
 int main() {
   Rng rng(1);
-  const int64_t hidden = 32, layers = 1;
-  Echo model{RNN<MGUCell>(1, hidden, layers, rng), Linear(hidden, 1, rng)};
+  const int64_t hidden = 32;
+  Echo model{RNN<MGUCell>(1, hidden, rng), Linear(hidden, 1, rng)};
   Optimizer optimizer(model, Adam{.lr = 0.01});
 
   for (int i = 0; i <= 300; ++i) {

@@ -157,8 +157,8 @@ TEST_CASE_TEMPLATE("a user's cell has all truncation modes, alone and stacked", 
 
 TEST_CASE("the peephole LSTM without peepholes is the library's LSTM") {
   Rng rng(kSeed);
-  RNN<PeepholeCell> ours = cast(RNN<PeepholeCell>(3, 4, 1, rng), f64);
-  RNN<LSTMCell> theirs = cast(RNN<LSTMCell>(3, 4, 1, rng), f64);
+  RNN<PeepholeCell> ours = cast(RNN<PeepholeCell>(3, 4, rng), f64);
+  RNN<LSTMCell> theirs = cast(RNN<LSTMCell>(3, 4, rng), f64);
   PeepholeCell& from = ours.cells[0];
   LSTMCell& to = theirs.cells[0];
   const Tensor x = random({5, 2, 3}, rng);
@@ -172,7 +172,7 @@ TEST_CASE("the peephole LSTM without peepholes is the library's LSTM") {
 
 TEST_CASE("a user's cell works in both directions and with lengths") {
   Rng rng(kSeed);
-  RNN<MGUCell> rnn = cast(RNN<MGUCell>(3, 4, 2, rng, true), f64);
+  RNN<MGUCell> rnn = cast(RNN<MGUCell>(3, 4, rng, {.layers = 2, .bidirectional = true}), f64);
   CHECK(parameters(rnn)[1].name == "cells.0.w_f");
   const Tensor x = random({5, 2, 3}, rng);
   const auto out = rnn(x, std::vector<int64_t>{3, 5});
@@ -184,7 +184,7 @@ TEST_CASE("the tutorial's model passes a gradient check and learns") {
   const uint64_t seed = 1;
   CAPTURE(seed);
   Rng rng(seed);
-  Echo model{RNN<MGUCell>(1, 32, 1, rng), Linear(32, 1, rng)};
+  Echo model{RNN<MGUCell>(1, 32, rng), Linear(32, 1, rng)};
   {
     Echo precise = cast(model, f64);
     const Tensor x = random({9, 2, 1}, rng);
@@ -207,7 +207,7 @@ TEST_CASE("a memory of five steps is learned by exact truncation at five, not at
   CAPTURE(seed);
   for (const auto& [steps, learns] : {std::pair{2, false}, std::pair{5, true}}) {
     Rng rng(seed);
-    Echo model{RNN<MGUCell>(1, 24, 1, rng), Linear(24, 1, rng)};
+    Echo model{RNN<MGUCell>(1, 24, rng), Linear(24, 1, rng)};
     model.rnn.bptt = {BpttMode::exact, steps};
     Optimizer optimizer(model, Adam{.lr = 0.01});
     for (int i = 0; i < 300; ++i) {
@@ -234,8 +234,8 @@ TEST_CASE("the README shows the tutorial as it is compiled here") {
 TEST_CASE("attention over encoder states passes a gradient check and minds the lengths") {
   CAPTURE(kSeed);
   Rng rng(kSeed);
-  Attentive model = cast(
-      Attentive{RNN<GRUCell>(3, 4, 1, rng), RNN<GRUCell>(2, 4, 1, rng), Linear(8, 2, rng)}, f64);
+  Attentive model =
+      cast(Attentive{RNN<GRUCell>(3, 4, rng), RNN<GRUCell>(2, 4, rng), Linear(8, 2, rng)}, f64);
   const Tensor source = random({6, 3, 3}, rng), target = random({4, 3, 2}, rng);
   const std::vector<int64_t> lengths{6, 2, 4};
   const auto loss = [&](const Attentive& m) { return m.loss(source, lengths, target); };
@@ -254,7 +254,7 @@ TEST_CASE("attention over encoder states passes a gradient check and minds the l
 TEST_CASE("attention inside a step has all truncation modes") {
   CAPTURE(kSeed);
   Rng rng(kSeed);
-  InnerAttention model = cast(InnerAttention{RNN<LSTMCell>(3, 4, 1, rng),
+  InnerAttention model = cast(InnerAttention{RNN<LSTMCell>(3, 4, rng),
                                              GRUCell(2, 5, rng),
                                              Parameter(xavier({5, 6}, rng)),
                                              Parameter(xavier({4, 6}, rng)),

@@ -114,7 +114,7 @@ struct Forecaster {
 struct AirlineStep {
   static constexpr int kUpdates = 20;
   Rng rng{1};
-  Forecaster model{RNN<LSTMCell>(1, 50, 1, rng), Linear(50, 1, rng)};
+  Forecaster model{RNN<LSTMCell>(1, 50, rng), Linear(50, 1, rng)};
   Optimizer optimizer{model, SGD{.lr = 0.01}};
   Var x = uniform({12, 16, 1}, 1, rng), y = uniform({16, 1}, 1, rng);
 

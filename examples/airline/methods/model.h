@@ -18,9 +18,9 @@ struct Network {
   /// Besides the value, each time step has `features` more inputs, which only the LSTM sees.
   Network(int64_t lookback, int64_t features, int64_t hidden, int64_t layers, int64_t outputs,
           Rng& rng)
-      : lstm(1 + features, hidden, layers, rng, false, true, f64),
-        readout(hidden, outputs, rng, true, f64),
-        linear(lookback, outputs, rng, false, f64) {
+      : lstm(1 + features, hidden, rng, {.layers = layers, .cell = {.dtype = f64}}),
+        readout(hidden, outputs, rng, {.dtype = f64}),
+        linear(lookback, outputs, rng, {.bias = false, .dtype = f64}) {
     for (Parameter* p : {&readout.w, &readout.bias, &linear.w}) p->value().fill_(0);
   }
 

@@ -30,7 +30,7 @@ struct Regressor {
   FIELDS(lstm, readout)
 
   Regressor(int64_t hidden, Rng& rng)
-      : lstm(1, hidden, 1, rng, false, true, f64), readout(hidden, 1, rng, true, f64) {}
+      : lstm(1, hidden, rng, {.cell = {.dtype = f64}}), readout(hidden, 1, rng, {.dtype = f64}) {}
   Var operator()(const Tensor& windows) const { return readout(output(lstm(windows).state)); }
 };
 

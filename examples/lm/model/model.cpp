@@ -1,24 +1,12 @@
 #include <tapestry/examples/lm/model/model.h>
 
 namespace tapestry::lm {
-namespace {
-
-template <class Cell>
-RNN<Cell> make_rnn(const ModelShape& shape, Rng& rng, DType dtype) {
-  if constexpr (std::is_same_v<Cell, RNNCell>)
-    return {shape.embed, shape.hidden, shape.layers,     rng,
-            false,       shape.bias,   Activation::tanh, dtype};
-  else
-    return {shape.embed, shape.hidden, shape.layers, rng, false, shape.bias, dtype};
-}
-
-}  // namespace
-
 template <class Cell>
 LanguageModel<Cell>::LanguageModel(const ModelShape& shape, Rng& rng, DType dtype)
     : input(shape.vocabulary, shape.embed ? shape.embed : Cell::gates * shape.hidden, rng,
-            shape.embed ? shape.embed : shape.vocabulary, dtype),
-      rnn(make_rnn<Cell>(shape, rng, dtype)) {
+            {.fan_in = shape.embed ? shape.embed : shape.vocabulary, .dtype = dtype}),
+      rnn(shape.embed, shape.hidden, rng,
+          {.layers = shape.layers, .cell = {.bias = shape.bias, .dtype = dtype}}) {
   if constexpr (std::is_same_v<Cell, LSTMCell>)
     for (LSTMCell& cell : rnn.cells)
       if (shape.bias) cell.bias.value().narrow(0, shape.hidden, shape.hidden).fill_(1);

@@ -1,4 +1,4 @@
-#include <tapestry/nn/fields.h>
+#include <tapestry/nn/module.h>
 
 #include <iomanip>
 #include <ostream>
