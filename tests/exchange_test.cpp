@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <tapestry/examples/lm/model/exchange.h>
+#include <tapestry/examples/lm/model/language_model.h>
 #include <tapestry/examples/lm/model/npz.h>
 #include <tapestry/examples/lm/text/text.h>
 #include <tapestry/nn/checkpoint.h>
@@ -28,8 +29,7 @@ const std::vector<ModelShape> kShapes = {
 ModelTensors random_model(const ModelShape& shape) {
   Rng rng(7);
   NamedTensors state;
-  with_cell(shape.cell,
-            [&]<class Cell>() { to_tensors(LanguageModel<Cell>(shape, rng, f64), state); });
+  to_tensors(LanguageModel(shape, rng, f64), state);
   for (auto& [name, tensor] : state.tensors)  // biases are not all drawn
     for (double& x : tensor.write<double>()) x += 0.1 * rng.uniform(-1, 1);
   return {shape, f64, state.tensors};
@@ -40,14 +40,12 @@ std::vector<double> losses(const ModelTensors& model) {
   EncodedCorpus corpus;
   corpus.ids = {1, 3, 4, 5, 2, 1, 8, 0, 7, 6, 5, 2};
   corpus.offsets = {0, 5, 12};
-  return with_cell(model.shape.cell, [&]<class Cell>() {
-    Rng rng(0);
-    LanguageModel<Cell> m(model.shape, rng, model.dtype);
-    from_tensors(m, {.tensors = model.tensors, .metadata = {}});
-    return m.token_losses(make_batch(corpus, std::array<int64_t, 2>{0, 1}))
-        .value()
-        .template to_vector<double>();
-  });
+  Rng rng(0);
+  LanguageModel m(model.shape, rng, model.dtype);
+  from_tensors(m, {.tensors = model.tensors, .metadata = {}});
+  return m.token_losses(make_batch(corpus, std::array<int64_t, 2>{0, 1}))
+      .value()
+      .to_vector<double>();
 }
 
 double difference(const ModelTensors& a, const ModelTensors& b) {

@@ -22,6 +22,7 @@ struct EvalSettings {
   int64_t batch = 32;
   std::string format, column, dtype;  // empty: as trained
   int64_t max_sentences = 0;
+  int64_t ngram = 0;  // order of an n-gram model to compare with; 0: none
   bool json = false;
   app::CommonOptions common;
 };

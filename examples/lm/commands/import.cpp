@@ -9,7 +9,7 @@
 #include <tapestry/examples/lm/model/npz.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/training/checkpoint.h>
-#include <tapestry/examples/lm/training/place.h>
+#include <tapestry/examples/lm/training/position.h>
 
 #include <algorithm>
 
@@ -161,7 +161,7 @@ app::ExitCode import_model(const ImportSettings& s) {
   app::write_atomically(directory / "config.json", config_text(settings));
   NamedTensors state;
   for (const auto& [name, tensor] : model.tensors) state.tensors["model." + name] = tensor;
-  Place().save(state);
+  Position().save(state);
   CheckpointWriter(directory, 1).write(std::move(state), 0, true);
   fmt::print("{}\nrun {}\n", describe_model(settings), s.output);
   return app::ExitCode::ok;

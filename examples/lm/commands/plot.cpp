@@ -104,9 +104,7 @@ void horizon(const PlotSettings& s, const fs::path& out) {
       app::warn("lm", path + ": no credit horizon: the text it was trained on cannot be read");
       continue;
     }
-    const auto share = with_cell(run.settings.model.cell, [&]<class Cell>() {
-      return credit_horizon(run.model<Cell>(f64), *text, std::min(s.steps, text->longest - 1));
-    });
+    const auto share = credit_horizon(run.model(f64), *text, std::min(s.steps, text->longest - 1));
     if (share.size() < 2) continue;
     app::Series series{.name = name_of(path), .x = {}, .y = share};
     for (size_t k = 0; k < share.size(); ++k) series.x.push_back(static_cast<double>(k));

@@ -69,11 +69,8 @@ app::ExitCode score(const ScoreSettings& s) {
   const double unit = s.unit == "log10"  ? std::numbers::ln10
                       : s.unit == "bits" ? std::numbers::ln2
                                          : 1;
-  const Loss loss = with_cell(run.settings.model.cell, [&]<class Cell>() -> Loss {
-    return [model = run.model<Cell>(run.settings.dtype)](const EncodedCorpus& sentence) {
-      return evaluate(model, sentence).total;
-    };
-  });
+  const LanguageModel model = run.model();
+  const Loss loss = [&](const EncodedCorpus& sentence) { return evaluate(model, sentence).total; };
   Line line(run.vocabulary, run.settings.input.text);
   int64_t texts = 0, without = 0;
   const auto print = [&](const Record& record) {

@@ -9,7 +9,7 @@
 //   The reference's names (Britz, 2015), for one tanh layer with one-hot input and no biases:
 //     U (H, V), V (V, H), W (H, H).
 
-#include <tapestry/examples/lm/model/model.h>
+#include <tapestry/examples/lm/model/shape.h>
 #include <tapestry/tensor/safetensors.h>
 
 #include <map>

@@ -3,7 +3,7 @@
 #include <tapestry/examples/lm/ngram/compare.h>
 #include <tapestry/examples/lm/ngram/kneser_ney.h>
 #include <tapestry/examples/lm/ngram/mixture.h>
-#include <tapestry/examples/lm/training/checkpoint.h>
+#include <tapestry/examples/lm/training/fingerprint.h>
 
 #include <algorithm>
 

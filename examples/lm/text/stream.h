@@ -2,7 +2,7 @@
 // A corpus as one stream of tokens: the state behind a sentence is where the next one begins. For
 // batches the stream is cut into columns of equal length, read side by side.
 
-#include <tapestry/examples/lm/model/evaluate.h>
+#include <tapestry/examples/lm/model/batch.h>
 
 namespace tapestry::lm {
 
@@ -29,20 +29,5 @@ class Stream {
   const EncodedCorpus& corpus_;
   int64_t columns_, steps_;
 };
-
-/// The loss of a model on the corpus as one stream.
-template <class Cell>
-Evaluation evaluate_stream(const LanguageModel<Cell>& model, const EncodedCorpus& corpus) {
-  const Tape::Pause pause;
-  constexpr int64_t kSteps = 64;
-  const Stream stream(corpus, 1, kSteps);
-  Evaluation out{corpus.sentences(), corpus.tokens(), corpus.oov};
-  auto state = model.rnn.zero(1);
-  for (int64_t item = 0; item < stream.items(); ++item) {
-    const Batch batch = stream.batch(item);
-    out.add(batch, model.token_losses(batch, nullptr, &state).value());
-  }
-  return out;
-}
 
 }  // namespace tapestry::lm
