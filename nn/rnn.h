@@ -153,11 +153,10 @@ struct RNN {
  private:
   Var layer(const Cell& cell, const Var& x, const Packing& p, const typename Cell::State& initial,
             State& last) const {
-    const Var xw = cell.input(x);
-    auto out =
-        unroll(p, initial, bptt, [&](int64_t first, int64_t count, const typename Cell::State& s) {
-          return cell.step(rows(xw, first, count), s);
-        });
+    auto out = unroll(
+        p, initial, bptt,
+        [&cell, x](int64_t first, int64_t count) { return cell.input(rows(x, first, count)); },
+        [&cell](const Var& xw, const typename Cell::State& s) { return cell.step(xw, s); });
     last.layers.push_back(std::move(out.last));
     return out.y;
   }

@@ -188,3 +188,28 @@ TEST_CASE("npz: a damaged file is an error wherever it is damaged") {
     parse(bytes);  // an error, or a byte that does not count; never anything else
   }
 }
+
+TEST_CASE(
+    "exchange: tokens in another order are the same model, and a forbidden one has no chance") {
+  for (const ModelShape& shape : kShapes) {
+    CAPTURE(shape.cell);
+    const ModelTensors model = random_model(shape);
+    // The ids of losses() in the new order: token i was rows[i].
+    ModelTensors other = model;
+    const std::vector<int64_t> rows = {3, 0, 1, 2, 8, 7, 6, 5, 4};
+    reorder(other, rows);
+    std::vector<int64_t> back(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i)
+      back[static_cast<size_t>(rows[i])] = static_cast<int64_t>(i);
+    CHECK(difference(model, other) > 1e-3);
+    reorder(other, back);
+    CHECK(difference(model, other) == 0);
+
+    ModelTensors grown = model;
+    reorder(grown, std::vector<int64_t>{0, 2, 2, 3, 4, 5, 6, 7, 8});  // begins where another ends
+    forbid(grown, Vocabulary::begin);
+    CHECK(grown.shape.bias);
+    for (const double loss : losses(grown)) CHECK(std::isfinite(loss));
+    CHECK(grown.tensors.at("bias").at({1}) == -1e9);
+  }
+}

@@ -208,7 +208,7 @@ Run Run::open(const std::string& path) {
   std::error_code ignored;
   const bool whole = fs::is_directory(path, ignored);
   if (!whole && fs::exists(path, ignored))
-    directory = fs::path(path).parent_path();
+    directory = fs::path(path).has_parent_path() ? fs::path(path).parent_path() : ".";
   else if (!whole)
     throw UserError(ExitCode::no_input, path + ": no such run",
                     "name the directory that lm train printed");

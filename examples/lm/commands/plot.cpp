@@ -84,9 +84,9 @@ void staleness(const PlotSettings& s, const fs::path& out) {
 
 /// The sentences that a run was judged by, else those it was trained on.
 std::optional<EncodedCorpus> text_of(const Run& run) {
-  const InputSettings& in = run.settings.input;
-  for (const auto* files : {&in.files, &in.valid})
-    if (std::find(files->begin(), files->end(), "-") != files->end()) return {};
+  const InputSettings& input = run.settings.input;
+  for (const auto* files : {&input.files, &input.valid})
+    if (std::find(files->begin(), files->end(), "-") != files->end()) return std::nullopt;
   try {
     Data data = read_data(run.settings.input);
     const bool held_out = data.valid.sentences() >= 20;

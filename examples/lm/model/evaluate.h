@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <numbers>
+#include <vector>
 
 #include <tapestry/examples/lm/model/language_model.h>
 
@@ -28,12 +29,18 @@ struct Evaluation {
 /// Told the tokens done so far, again and again; may throw to give up.
 using Advance = std::function<void(int64_t tokens)>;
 
-/// Sentence by sentence, each from state zero, `batch` at once. Long ones are read in pieces.
+/// Sentence by sentence, each from state zero, `batch` at once. Long ones are read in pieces; those
+/// that the corpus has cut (corpus.h) go on in the state of the piece before.
 Evaluation evaluate(const LanguageModel& model, const EncodedCorpus& corpus, int64_t batch = 32,
                     const Advance& advance = {});
 
 /// As one stream: the state behind a sentence is where the next one begins.
 Evaluation evaluate_stream(const LanguageModel& model, const EncodedCorpus& corpus,
                            const Advance& advance = {});
+
+/// ln p of each token that the corpus predicts, in its order: sentence by sentence, or as one
+/// stream.
+std::vector<double> log_probabilities(const LanguageModel& model, const EncodedCorpus& corpus,
+                                      bool stream = false, int64_t batch = 32);
 
 }  // namespace tapestry::lm
