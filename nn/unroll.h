@@ -16,8 +16,8 @@
 // be the same in every evaluation of a row: draw masks for all rows before.
 
 #include <tapestry/autograd/ops.h>
-#include <tapestry/nn/state.h>
 #include <tapestry/nn/packing.h>
+#include <tapestry/nn/state.h>
 
 namespace tapestry {
 

@@ -4,6 +4,7 @@
 // states that truncation cuts off are frozen (nn/unroll.h).
 
 #include <tapestry/examples/lm/model/model.h>
+#include <tapestry/nn/gradcheck.h>
 
 #include <functional>
 #include <string>
