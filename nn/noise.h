@@ -60,22 +60,22 @@ struct Zoneout : Cell {
     PoolVector<Var> stays;  // i32, for each field of the state: 1 where the old value stays
     FIELDS(cell, stays)
   };
-  double output, memory;
+  double zoneout_output, zoneout_memory;
 
   /// Throws ValueError unless 0 <= output, memory < 1.
   Zoneout(int64_t in, int64_t hidden, Rng& rng, const Options& options = {})
       : Cell(make_cell<Cell>(in, hidden, rng, options.cell)),
-        output(options.output),
-        memory(options.memory) {
-    for (const double p : {output, memory})
-      require<ValueError>(p >= 0 && p < 1, "Zoneout: a probability of ", p,
+        zoneout_output(options.output),
+        zoneout_memory(options.memory) {
+    for (const double chance : {options.output, options.memory})
+      require<ValueError>(chance >= 0 && chance < 1, "Zoneout: a probability of ", chance,
                           ", expected 0 <= p < 1");
   }
-  Noise noise(const Packing& p, Rng& rng) const {
-    Noise out{draw_noise<Cell>(*this, p, &rng), {}};
+  Noise noise(const Packing& packing, Rng& rng) const {
+    Noise out{draw_noise<Cell>(*this, packing, &rng), {}};
     for (const Var& v : vars(this->zero(1))) {
       Shape shape = v.shape();
-      shape[0] = p.rows();
+      shape[0] = packing.rows();
       out.stays.push_back(bernoulli(shape, probability(out.stays.size()), rng));
     }
     return out;
@@ -91,7 +91,7 @@ struct Zoneout : Cell {
   }
 
  private:
-  double probability(size_t field) const { return field == 0 ? output : memory; }
+  double probability(size_t field) const { return field == 0 ? zoneout_output : zoneout_memory; }
 };
 
 }  // namespace tapestry
