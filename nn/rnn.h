@@ -154,10 +154,10 @@ struct RNN {
     require<ShapeError>(initial.layers.size() == cells.size() + reverse.size(), "RNN: a state of ",
                         initial.layers.size(), " layers for ", cells.size() + reverse.size(),
                         " (start from zero(batch))");
-    if (bptt.mode == BpttMode::exact && cells.size() > 1)
-      return run_as_one_cell(x, p, initial, rng);
-    require<ValueError>(reverse.empty() || bptt.mode != BpttMode::exact,
+    const bool exact = bptt.mode == BpttMode::exact;
+    require<ValueError>(reverse.empty() || !exact,
                         "RNN: bidirectional layers have no exact truncation (use chunk or full)");
+    if (exact && cells.size() > 1) return run_as_one_cell(x, p, initial, rng);
     Output out{x, {{}, !reverse.empty()}};
     for (size_t l = 0; l < cells.size(); ++l) {
       if (l > 0) out.y = drop(out.y, p, rng);
@@ -182,11 +182,19 @@ struct RNN {
 
   Var layer(const Cell& cell, const Var& x, const Packing& p, const typename Cell::State& initial,
             State& last, Rng* rng) const {
-    const Var xw = cell.input(x);
-    const NoiseOf<Cell> all = draw_noise(cell, p, rng);
-    auto out =
-        unroll(p, initial, bptt, [&](int64_t first, int64_t count, const typename Cell::State& s) {
-          return step_cell(cell, rows(xw, first, count), s, noise_rows(all, first, count));
+    struct Inputs {  // of a step: what needs no state
+      Var xw;
+      NoiseOf<Cell> noise;
+      FIELDS(xw, noise)
+    };
+    auto out = unroll(
+        p, initial, bptt,
+        [&cell, x, noise = draw_noise(cell, p, rng)](int64_t first, int64_t count) {
+          return Inputs{cell.input(detail::rows_of(x, first, count)),
+                        detail::rows_of(noise, first, count)};
+        },
+        [&cell](const Inputs& in, const typename Cell::State& s) {
+          return step_cell(cell, in.xw, s, in.noise);
         });
     last.layers.push_back(std::move(out.last));
     return out.y;
@@ -194,12 +202,10 @@ struct RNN {
 
   /// Every layer inside one transition.
   Output run_as_one_cell(const Var& x, const Packing& p, const State& initial, Rng* rng) const {
-    require<ValueError>(reverse.empty(),
-                        "RNN: bidirectional layers have no exact truncation (use chunk or full)");
     const Var xw = cells[0].input(x);
     const Noise all = noise(p, rng);
     auto out = unroll(p, initial, bptt, [&](int64_t first, int64_t count, const State& s) {
-      return step_layers(rows(xw, first, count), s, noise_rows(all, first, count));
+      return step_layers(detail::rows_of(xw, first, count), s, detail::rows_of(all, first, count));
     });
     return {out.y, std::move(out.last)};
   }
@@ -214,14 +220,6 @@ struct RNN {
       xw = cells[l + 1].input(n.between.empty() ? y : y * n.between[l]);
     }
     return next;
-  }
-
-  static Var rows(const Var& x, int64_t first, int64_t count) {
-    return first == 0 && count == x.shape()[0] ? x : narrow(x, 0, first, count);
-  }
-  template <class N>
-  static N noise_rows(const N& all, int64_t first, int64_t count) {
-    return map_state(all, [&](const Var& v) { return v.defined() ? rows(v, first, count) : v; });
   }
 };
 

@@ -1,83 +1,144 @@
 #include <tapestry/optim/optimizer.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include <tapestry/tensor/reduce.h>
-
 namespace tapestry {
+namespace {
 
-Optimizer::Optimizer(std::span<const NamedParameter> parameters, UpdateRule rule)
-    : rule_(std::move(rule)) {
-  check(rule_);
-  for (const auto& [name, p] : parameters) {
+/// The group of the parameter (from 1; 0: none). Throws ValueError for two.
+size_t group_of(const NamedParameter& named, const Optimizer::Groups& groups) {
+  size_t found = 0;
+  for (size_t k = 0; k < groups.size(); ++k)
+    for (const Parameter* p : groups[k].parameters) {
+      if (!p || p->ref().get() != named.parameter->ref().get()) continue;
+      require<ValueError>(found == 0, "optimizer: ", named.name, " is given twice in groups");
+      found = k + 1;
+    }
+  return found;
+}
+
+void check_groups(std::span<const NamedParameter> parameters, const UpdateRule& rule,
+                  const Optimizer::Groups& groups) {
+  require<ValueError>(groups.empty() || rule.lr() > 0, "optimizer: groups need a rate above 0 of ",
+                      rule.name(), ", to which set_lr() relates theirs");
+  for (const ParameterGroup& group : groups) {
+    group.rule.check();
+    for (const Parameter* p : group.parameters) {
+      const bool known =
+          p && p->defined() &&
+          std::any_of(parameters.begin(), parameters.end(), [&](const NamedParameter& named) {
+            return named.parameter->ref().get() == p->ref().get();
+          });
+      require<ValueError>(known, "optimizer: a group of ", group.rule.name(), " has a ",
+                          p ? "parameter" : "null pointer",
+                          " that is no parameter of the model (give &model.NAME of this model)");
+    }
+  }
+}
+
+void check_rate(const std::string& key, double rate) {
+  require<FormatError>(rate >= 0 && std::isfinite(rate), "load: ", key, " is ", rate,
+                       " in the file, expected a finite number of at least 0");
+}
+
+std::string group_key(const std::string& prefix, size_t group, const char* what) {
+  return prefix + "group" + std::to_string(group) + "." + what;
+}
+
+/// The names of the group's parameters, with commas.
+std::string members(std::span<const ParameterState> states, size_t group) {
+  std::string out;
+  for (const ParameterState& state : states)
+    if (state.group == group) out += (out.empty() ? "" : ",") + state.name;
+  return out;
+}
+
+/// Throws FormatError unless the file's groups are these; returns the rates they were given.
+std::vector<double> load_groups(const NamedTensors& in, const std::string& prefix,
+                                std::span<const UpdateRule> rules,
+                                std::span<const ParameterState> states) {
+  const std::string key = prefix + "groups";
+  const size_t n = in.metadata.contains(key) ? in.number<size_t>(key) : 0;
+  require<FormatError>(n + 1 == rules.size(), "load: ", key, " is ", n,
+                       " in the file, the optimizer has ", rules.size() - 1);
+  std::vector<double> rates;
+  for (size_t k = 0; n > 0 && k < rules.size(); ++k) {
+    rates.push_back(in.number<double>(group_key(prefix, k, "lr")));
+    check_rate(group_key(prefix, k, "lr"), rates.back());
+    if (k == 0) continue;
+    const std::pair<const char*, std::string> expected[] = {{"rule", rules[k].name()},
+                                                            {"parameters", members(states, k)}};
+    for (const auto& [what, ours] : expected) {
+      const std::string& theirs = in.text(group_key(prefix, k, what));
+      require<FormatError>(theirs == ours, "load: ", group_key(prefix, k, what), " is ", theirs,
+                           " in the file, ", ours, " in the optimizer");
+    }
+  }
+  require<FormatError>(rates.empty() || rates[0] > 0, "load: ", group_key(prefix, 0, "lr"),
+                       " is 0 in the file, expected a number above 0");
+  return rates;
+}
+
+}  // namespace
+
+Optimizer::Optimizer(std::span<const NamedParameter> parameters, UpdateRule rule,
+                     const Groups& groups)
+    : rules_{rule}, lr_(rule.lr()) {
+  rule.check();
+  check_groups(parameters, rule, groups);
+  for (const ParameterGroup& group : groups) rules_.push_back(group.rule);
+  for (const NamedParameter& named : parameters) {
+    const auto& [name, p] = named;
     const Tensor& value = p->value();
     require<DTypeError>(value.dtype() != i32, "optimizer: ", name, " is i32, expected f32 or f64");
     require<ShapeError>(value.contiguous(), "optimizer: ", name, " ", value.shape(),
                         " is a strided view (make the Parameter from to_contiguous())");
-    require(!p->ref()->tracked, "optimizer: ", name,
+    require(!p->ref()->held, "optimizer: ", name,
             " already belongs to an optimizer or a server (let that one end first)");
-    Entry entry{name, p->ref(), {}, 0};
-    for (int k = 0; k < slots(rule_); ++k)
-      entry.slots.push_back(Tensor::zeros(value.shape(), value.dtype()));
-    entries_.push_back(std::move(entry));
+    ParameterState state{
+        .name = name, .leaf = p->ref(), .group = group_of(named, groups), .slots = {}};
+    for (int k = 0; k < rules_[state.group].slots(); ++k)
+      state.slots.push_back(Tensor::zeros(value.shape(), value.dtype()));
+    states_.push_back(std::move(state));
   }
-  for (const Entry& entry : entries_) entry.leaf->tracked = true;
+  for (const ParameterState& state : states_) {
+    gradients_.add(state.name, *state.leaf.get());
+    state.leaf->held = true;
+  }
 }
 
 Optimizer::~Optimizer() {
-  for (const Entry& entry : entries_) entry.leaf->tracked = false;
+  for (const ParameterState& state : states_) state.leaf->held = false;
 }
 
 void Optimizer::step() {
-  for (Entry& entry : entries_) {
-    Leaf& leaf = *entry.leaf.get();
-    Grad grad = leaf.grad();
-    if (grad.empty()) continue;
-    if (!leaf.frozen) update(entry);
-    grad.clear();
+  for (const ParameterState& state : states_)
+    require(state.leaf->refs.load(std::memory_order_relaxed) > 1, "step: ", state.name,
+            " is no longer part of a model (another model was moved into it; make the optimizer "
+            "after that, or copy the values)");
+  require(!gradients_.empty(),
+          "step: no parameter has a gradient (compute the loss of this optimizer's model on a "
+          "Tape and call backward)");
+  for (size_t i = 0; i < states_.size(); ++i) {
+    ParameterState& state = states_[i];
+    if (gradients_.empty(i) || state.leaf->frozen) continue;
+    if (gradients_.sparse(i))
+      state.apply(rule_of(state), gradients_.coalesce(i), state.updates + 1);
+    else
+      state.apply(rule_of(state), gradients_.dense(i), state.updates + 1);
+    ++state.updates;
   }
+  gradients_.clear();
   ++steps_;
-}
-
-void Optimizer::update(Entry& entry) {
-  Leaf& leaf = *entry.leaf.get();
-  Grad grad = leaf.grad();
-  if (grad.sparse()) {
-    update_rows(rule_, leaf.value, grad.rows(), entry.slots, entry.updates + 1);
-  } else {
-    // Read in place where possible: dense() would first copy a gradient that is shared.
-    const Tensor g = leaf.rows.empty() ? leaf.dense.to_contiguous() : grad.dense();
-    tapestry::update(rule_, leaf.value, g, entry.slots, entry.updates + 1);
-  }
-  ++entry.updates;
 }
 
 double Optimizer::clip_grad_norm(double max) {
   require<ValueError>(max > 0, "clip_grad_norm: max is ", max, ", expected a number above 0");
-  double squares = 0;
-  for (Entry& entry : entries_) {
-    Leaf& leaf = *entry.leaf.get();
-    Grad grad = leaf.grad();
-    if (grad.empty() || leaf.frozen) continue;
-    // Contributions to one row add up before they are squared, so rows are coalesced, and kept so.
-    if (grad.sparse()) {
-      Rows rows = grad.rows();
-      leaf.rows.clear();
-      leaf.rows.push_back(std::move(rows));
-    } else if (!leaf.rows.empty()) {
-      grad.dense();
-    }
-    squares += squared_norm(grad.sparse() ? leaf.rows[0].values : leaf.dense);
-    require<NonFiniteError>(std::isfinite(squares), "clip_grad_norm: the gradient of ", entry.name,
-                            " is not finite");
-  }
-  const double norm = std::sqrt(squares);
+  const double norm = gradients_.clip(max, "clip_grad_norm: ");
   ++clip_calls_;
-  if (norm <= max) return norm;
-  ++clipped_;
-  for (Entry& entry : entries_)
-    if (Grad grad = entry.leaf->grad(); !grad.empty()) grad.scale(max / norm);
+  clipped_ += norm > max;
   return norm;
 }
 
@@ -85,38 +146,51 @@ double Optimizer::clip_rate() const {
   return clip_calls_ ? static_cast<double>(clipped_) / static_cast<double>(clip_calls_) : 0;
 }
 
+UpdateRule Optimizer::rule_at(size_t group, double lr) const {
+  UpdateRule out = rules_[group];
+  out.set_lr(group == 0 ? lr : out.lr() * (lr / rules_[0].lr()));
+  return out;
+}
+
 void Optimizer::set_lr(double lr) {
-  UpdateRule changed = rule_;
-  set_learning_rate(changed, lr);
-  check(changed);
-  rule_ = changed;
+  rule_at(0, lr).check();
+  lr_ = lr;
 }
 
 std::vector<NamedTensor> Optimizer::slot_tensors() const {
   std::vector<NamedTensor> out;
-  for (const Entry& entry : entries_)
-    for (size_t k = 0; k < entry.slots.size(); ++k)
-      out.push_back({"slot" + std::to_string(k) + "." + entry.name, entry.slots[k]});
+  for (const ParameterState& state : states_)
+    for (size_t k = 0; k < state.slots.size(); ++k)
+      out.push_back({"slot" + std::to_string(k) + "." + state.name, state.slots[k]});
   return out;
 }
 
 void Optimizer::save(NamedTensors& out, const std::string& prefix) const {
   for (const auto& [name, tensor] : slot_tensors()) out.tensors[prefix + name] = tensor.clone();
-  out.metadata[prefix + "rule"] = name_of(rule_);
-  out.put(prefix + "lr", lr());
+  out.metadata[prefix + "rule"] = rules_[0].name();
+  out.put(prefix + "lr", lr_);
   out.put(prefix + "steps", steps_);
   out.put(prefix + "clip_calls", clip_calls_);
   out.put(prefix + "clipped", clipped_);
-  for (const Entry& entry : entries_) out.put(prefix + "updates." + entry.name, entry.updates);
+  for (const ParameterState& state : states_)
+    out.put(prefix + "updates." + state.name, state.updates);
+  if (rules_.size() == 1) return;
+  out.put(prefix + "groups", rules_.size() - 1);
+  for (size_t k = 0; k < rules_.size(); ++k) {
+    out.put(group_key(prefix, k, "lr"), rules_[k].lr());
+    if (k == 0) continue;
+    out.metadata[group_key(prefix, k, "rule")] = rules_[k].name();
+    out.metadata[group_key(prefix, k, "parameters")] = members(states_, k);
+  }
 }
 
 void Optimizer::load(const NamedTensors& in, const std::string& prefix) {
   const std::string& rule = in.text(prefix + "rule");
-  require<FormatError>(rule == name_of(rule_), "load: ", prefix, "rule is ", rule,
-                       " in the file, the optimizer is ", name_of(rule_));
+  require<FormatError>(rule == rules_[0].name(), "load: ", prefix, "rule is ", rule,
+                       " in the file, the optimizer is ", rules_[0].name());
+  const std::vector<double> rates = load_groups(in, prefix, rules_, states_);
   const auto rate = in.number<double>(prefix + "lr");
-  require<FormatError>(rate >= 0 && std::isfinite(rate), "load: ", prefix, "lr is ", rate,
-                       " in the file, expected a finite number of at least 0");
+  check_rate(prefix + "lr", rate);
   const auto counter = [&](const std::string& key) {
     const auto n = in.number<int64_t>(prefix + key);
     require<FormatError>(n >= 0 && n < std::numeric_limits<int64_t>::max(), "load: ", prefix, key,
@@ -126,13 +200,14 @@ void Optimizer::load(const NamedTensors& in, const std::string& prefix) {
   const int64_t steps = counter("steps"), calls = counter("clip_calls"),
                 clipped = counter("clipped");
   std::vector<int64_t> updates;
-  for (const Entry& entry : entries_) updates.push_back(counter("updates." + entry.name));
+  for (const ParameterState& state : states_) updates.push_back(counter("updates." + state.name));
   copy_tensors(in, prefix, slot_tensors());  // the last that can throw
-  set_learning_rate(rule_, rate);
+  for (size_t k = 0; k < rates.size(); ++k) rules_[k].set_lr(rates[k]);
+  lr_ = rate;
   steps_ = steps;
   clip_calls_ = calls;
   clipped_ = clipped;
-  for (size_t i = 0; i < entries_.size(); ++i) entries_[i].updates = updates[i];
+  for (size_t i = 0; i < states_.size(); ++i) states_[i].updates = updates[i];
 }
 
 }  // namespace tapestry

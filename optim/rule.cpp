@@ -5,13 +5,22 @@
 #include <tapestry/tensor/threads.h>
 
 namespace tapestry {
+
+namespace detail {
+template const RuleFunctions& rule_functions<SGD>();
+template const RuleFunctions& rule_functions<Adam>();
+template const RuleFunctions& rule_functions<AdamW>();
+template const RuleFunctions& rule_functions<RMSProp>();
+template const RuleFunctions& rule_functions<Adagrad>();
+}  // namespace detail
+
 namespace {
 
 void check_operands(const char* op, const UpdateRule& rule, const Tensor& w, const Tensor& g,
                     std::span<const Tensor> state) {
   require_same_dtype(op, w, g);
-  require(static_cast<int>(state.size()) == slots(rule), op, ": ", name_of(rule), " has ",
-          slots(rule), " slots, got ", state.size());
+  require(static_cast<int>(state.size()) == rule.slots(), op, ": ", rule.name(), " has ",
+          rule.slots(), " slots, got ", state.size());
   for (const Tensor& slot : state) {
     require_same_dtype(op, w, slot);
     require<ShapeError>(slot.shape() == w.shape() && slot.contiguous(), op, ": a slot of shape ",
@@ -28,6 +37,12 @@ std::array<T*, kMaxSlots> elements(std::span<Tensor> state, int64_t first) {
 }
 
 }  // namespace
+
+void UpdateRule::check() const {
+  functions_->check(bytes_);
+  require<ValueError>(slots() >= 0 && slots() <= kMaxSlots, name(), ": ", slots(),
+                      " slots, expected 0 to ", kMaxSlots);
+}
 
 void update(const UpdateRule& rule, Tensor& w, const Tensor& g, std::span<Tensor> state,
             int64_t step) {
@@ -48,12 +63,8 @@ void update(const UpdateRule& rule, Tensor& w, const Tensor& g, std::span<Tensor
     const auto update_part = [&](int k) {
       const size_t first = begin(k), count = begin(k + 1) - first;
       const auto at = elements<T>(state, static_cast<int64_t>(first));
-      std::visit(
-          [&](const auto& r) {
-            r.template update<T>(weights.subspan(first, count), values.subspan(first, count), at,
-                                 step);
-          },
-          rule);
+      rule.update(weights.subspan(first, count), values.subspan(first, count),
+                  std::span<T* const>(at.data(), state.size()), step);
     };
     if (parts == 1) return update_part(0);
 #pragma omp parallel for num_threads(parts) schedule(static, 1)
@@ -77,15 +88,12 @@ void update_rows(const UpdateRule& rule, Tensor& w, const Rows& g, std::span<Ten
     const auto values = g.values.read<T>();
     const auto weights = w.write<T>();
     const auto n = static_cast<size_t>(width);
-    std::visit(
-        [&](const auto& r) {
-          for (size_t i = 0; i < ids.size(); ++i) {
-            const auto first = static_cast<size_t>(ids[i]) * n;
-            const auto at = elements<T>(state, ids[i] * width);
-            r.template update<T>(weights.subspan(first, n), values.subspan(i * n, n), at, step);
-          }
-        },
-        rule);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const auto first = static_cast<size_t>(ids[i]) * n;
+      const auto at = elements<T>(state, ids[i] * width);
+      rule.update(weights.subspan(first, n), values.subspan(i * n, n),
+                  std::span<T* const>(at.data(), state.size()), step);
+    }
   });
 }
 

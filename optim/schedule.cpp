@@ -87,8 +87,9 @@ double Schedule::lr(int64_t t) const {
 bool Schedule::observe(double loss) {
   require<NonFiniteError>(std::isfinite(loss), "schedule: the observed loss is ", loss);
   if (kind_ != Kind::plateau) return false;
-  rises_ = observed_++ > 0 && loss > previous_ ? rises_ + 1 : 0;
-  previous_ = loss;
+  const bool rises = observed_++ > 0 && loss > best_;
+  rises_ = rises ? rises_ + 1 : 0;
+  if (!rises) best_ = loss;
   if (rises_ <= length_) return false;
   rises_ = 0;
   scale_ *= factor_;
@@ -103,7 +104,7 @@ const char* Schedule::name() const {
 void Schedule::save(NamedTensors& out, const std::string& prefix) const {
   out.metadata[prefix + "kind"] = name();
   if (kind_ != Kind::plateau) return;
-  out.put(prefix + "previous", previous_);
+  out.put(prefix + "best", best_);
   out.put(prefix + "rises", rises_);
   out.put(prefix + "observed", observed_);
   out.put(prefix + "scale", scale_);
@@ -114,14 +115,14 @@ void Schedule::load(const NamedTensors& in, const std::string& prefix) {
   require<FormatError>(kind == name(), "load: ", prefix, "kind is ", kind,
                        " in the file, the schedule is ", name());
   if (kind_ != Kind::plateau) return;
-  const auto previous = in.number<double>(prefix + "previous");
+  const auto best = in.number<double>(prefix + "best");
   const auto rises = in.number<int64_t>(prefix + "rises");
   const auto observed = in.number<int64_t>(prefix + "observed");
   const auto scale = in.number<double>(prefix + "scale");
   require<FormatError>(
-      std::isfinite(previous) && rises >= 0 && observed >= rises && scale > 0 && scale <= 1,
+      std::isfinite(best) && rises >= 0 && observed >= rises && scale > 0 && scale <= 1,
       "load: the state of ", prefix, "plateau is out of range");
-  previous_ = previous;
+  best_ = best;
   rises_ = rises;
   observed_ = observed;
   scale_ = scale;

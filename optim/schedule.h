@@ -5,8 +5,8 @@
 //   Schedule::constant(lr)
 //   Schedule::step(lr, every, factor)   times `factor` after each `every` units of t
 //   Schedule::cosine(lr, length, last)  half a cosine from lr to `last` (Loshchilov & Hutter, 2017)
-//   Schedule::plateau(lr, factor, patience)   times `factor` when the observed loss has risen more
-//       than `patience` times in a row; a rise is a loss above the one observed before it
+//   Schedule::plateau(lr, factor, patience)   times `factor` when the observed loss was above the
+//       best so far more than `patience` times in a row
 //   ... .warm_up(length)                before any of these: linear from lr / length up to lr; the
 //       schedule behind it begins at its own t = 0
 //
@@ -47,8 +47,8 @@ class Schedule {
   int64_t length_ = 1;    // step: every; cosine: length; plateau: patience
   double factor_ = 1;     // step, plateau; cosine: last
   int64_t warm_up_ = 0;   // units of t
-  double previous_ = 0;   // plateau: the loss observed last
-  int64_t rises_ = 0;     // plateau: in a row
+  double best_ = 0;       // plateau: the least loss observed
+  int64_t rises_ = 0;     // plateau: losses above it in a row
   int64_t observed_ = 0;  // plateau: losses so far
   double scale_ = 1;      // plateau: the product of the factors applied so far
 };

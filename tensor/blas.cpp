@@ -72,4 +72,14 @@ void prepare_blas() {
   if (!(per_thread ? chosen_here : chosen.load(std::memory_order_acquire))) set_blas_threads(1);
 }
 
+BlasThreads::BlasThreads(int n) {
+  prepare_blas();
+  before_ = openblas_get_num_threads();
+  if (n != before_) set_blas_threads(n);
+}
+
+BlasThreads::~BlasThreads() {
+  if (openblas_get_num_threads() != before_) set_blas_threads(before_);
+}
+
 }  // namespace tapestry

@@ -23,6 +23,18 @@ void restart_with_better_blas(char** argv);
 /// Throws ValueError unless n >= 1.
 void set_blas_threads(int n);
 
+/// n threads for BLAS as long as one lives, then as many as before.
+class BlasThreads {
+ public:
+  explicit BlasThreads(int n);
+  ~BlasThreads();
+  BlasThreads(const BlasThreads&) = delete;
+  BlasThreads& operator=(const BlasThreads&) = delete;
+
+ private:
+  int before_;
+};
+
 /// What every product calls first: one thread, unless set_blas_threads was called.
 void prepare_blas();
 

@@ -15,4 +15,16 @@ inline void set_kernel_threads(int n) {
   kernel_threads = n;
 }
 
+/// n threads for this thread's kernels as long as one lives, then as many as before.
+class KernelThreads {
+ public:
+  explicit KernelThreads(int n) : before_(kernel_threads) { set_kernel_threads(n); }
+  ~KernelThreads() { kernel_threads = before_; }
+  KernelThreads(const KernelThreads&) = delete;
+  KernelThreads& operator=(const KernelThreads&) = delete;
+
+ private:
+  int before_;
+};
+
 }  // namespace tapestry

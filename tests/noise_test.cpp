@@ -7,7 +7,7 @@
 #include <tapestry/nn/linear.h>
 #include <tapestry/nn/noise.h>
 #include <tapestry/nn/rnn.h>
-#include <tapestry/optim/parameter_server.h>
+#include <tapestry/optim/server/parameter_server.h>
 #include "compare.h"
 
 using namespace tapestry;

@@ -6,7 +6,7 @@
 #include <tapestry/nn/embedding.h>
 #include <tapestry/nn/linear.h>
 #include <tapestry/nn/rnn.h>
-#include <tapestry/optim/parameter_server.h>
+#include <tapestry/optim/server/parameter_server.h>
 
 using namespace tapestry;
 

@@ -5,7 +5,7 @@
 #include <tapestry/examples/common/common_options.h>
 #include <tapestry/examples/lm/model/model.h>
 #include <tapestry/examples/lm/text/text_settings.h>
-#include <tapestry/optim/parameter_server.h>
+#include <tapestry/optim/server/parameter_server.h>
 
 #include <cstdint>
 #include <string>
@@ -25,7 +25,7 @@ struct InputSettings {
   std::string vocab = "";  // a vocabulary instead, that lm vocab wrote
 };
 
-/// How several workers train; see optim/parameter_server.h.
+/// How several workers train; see optim/server/parameter_server.h.
 struct ParallelSettings {
   int64_t workers = 1;
   UpdatePolicy update = UpdatePolicy::async;

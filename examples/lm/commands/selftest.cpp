@@ -8,7 +8,7 @@
 #include <tapestry/examples/lm/text/grammar.h>
 #include <tapestry/examples/lm/training/checkpoint.h>
 #include <tapestry/nn/init.h>
-#include <tapestry/optim/parameter_server.h>
+#include <tapestry/optim/server/parameter_server.h>
 #include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/matmul.h>
 

@@ -5,7 +5,7 @@
 #include <tapestry/examples/lm/model/batch.h>
 #include <tapestry/examples/lm/model/model.h>
 #include <tapestry/examples/lm/settings.h>
-#include <tapestry/optim/parameter_server.h>
+#include <tapestry/optim/server/parameter_server.h>
 
 namespace tapestry::lm {
 

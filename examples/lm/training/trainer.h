@@ -19,7 +19,7 @@
 #include <tapestry/examples/lm/training/checkpoint.h>
 #include <tapestry/examples/lm/training/place.h>
 #include <tapestry/examples/lm/training/train_batch.h>
-#include <tapestry/optim/parameter_server.h>
+#include <tapestry/optim/server/parameter_server.h>
 #include <tapestry/optim/schedule.h>
 #include <tapestry/tensor/threads.h>
 

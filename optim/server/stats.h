@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <tapestry/optim/turns.h>
+#include <tapestry/optim/server/order.h>
 
 namespace tapestry {
 
@@ -33,6 +33,11 @@ struct WorkerStats {
   int64_t pulled_bytes = 0, pushed_bytes = 0;
   int64_t overlapping_writes = 0;  // hogwild: shards written while another worker wrote them
 
+  /// An application of the rule; `held` under a lock on its rows.
+  void count_applied(double seconds, bool held) {
+    update_seconds += seconds;
+    if (held) lock_hold_seconds += seconds;
+  }
   double compute_seconds() const { return forward_seconds + backward_seconds; }
   WorkerStats& operator+=(const WorkerStats& other);
 };

@@ -1,4 +1,4 @@
-#include <tapestry/optim/server_stats.h>
+#include <tapestry/optim/server/stats.h>
 
 #include <algorithm>
 #include <iomanip>

@@ -1,0 +1,35 @@
+#include <tapestry/optim/server/options.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace tapestry {
+
+const char* name_of(UpdatePolicy policy) {
+  constexpr const char* kNames[] = {"async", "sync", "ssp", "hogwild", "critical", "critical_push"};
+  return kNames[static_cast<int>(policy)];
+}
+
+void check(const ServerOptions& options, std::span<const NamedParameter> parameters) {
+  require<ValueError>(options.workers >= 1 && options.workers <= 65535,
+                      "ParameterServer: ", options.workers, " workers, expected 1 to 65535");
+  require<ValueError>(options.shards >= 1, "ParameterServer: ", options.shards,
+                      " shards, expected at least 1");
+  require<ValueError>(options.staleness >= 0, "ParameterServer: a staleness of ", options.staleness,
+                      ", expected at least 0");
+  require<ValueError>(options.clip_norm >= 0 && std::isfinite(options.clip_norm),
+                      "ParameterServer: clip_norm is ", options.clip_norm,
+                      ", expected a finite number of at least 0");
+  for (const Parameter* shared : options.shared) {
+    require<ValueError>(shared, "ParameterServer: a null pointer in `shared`");
+    const bool known =
+        std::any_of(parameters.begin(), parameters.end(), [&](const NamedParameter& named) {
+          return shared->defined() && named.parameter->ref().get() == shared->ref().get();
+        });
+    require<ValueError>(known,
+                        "ParameterServer: `shared` has a parameter that is none of the model's "
+                        "(give &model.NAME of this model)");
+  }
+}
+
+}  // namespace tapestry

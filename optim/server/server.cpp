@@ -1,0 +1,145 @@
+#include <tapestry/optim/server/server.h>
+
+#include <omp.h>
+
+#include <algorithm>
+
+#include <tapestry/tensor/blas.h>
+#include <tapestry/tensor/threads.h>
+
+namespace tapestry {
+
+void require_same(std::span<const NamedParameter> model, std::span<const ParameterState> states) {
+  const bool same = std::equal(model.begin(), model.end(), states.begin(), states.end(),
+                               [](const NamedParameter& p, const ParameterState& state) {
+                                 return p.parameter->ref().get() == state.leaf.get();
+                               });
+  require(same,
+          "ParameterServer: the model changed since the server was made (make the server after "
+          "another model was moved into it, or copy the values)");
+}
+
+Server::Server(Optimizer& optimizer, const ServerOptions& options, Order& order)
+    : master_(optimizer, options, order), policy_(make_policy(master_)) {
+  require<ValueError>(!order.of_locks() || policy_->replayable(), "ParameterServer: a run of ",
+                      name_of(options.update),
+                      " cannot be recorded or replayed (its workers read and write in no order; "
+                      "use async or critical)");
+  for (int k = 0; k < options.workers; ++k) {
+    Replica& w = *replicas_.emplace_back(std::make_unique<Replica>());
+    w.index = w.locks.worker = k;
+    w.locks.order = order.of_locks() ? &order : nullptr;
+    w.locks.off = options.update == UpdatePolicy::hogwild;
+    master_.replicas.push_back(&w);
+  }
+}
+
+void Server::attach(int k, std::span<const NamedParameter> replica) {
+  Replica& w = *replicas_[static_cast<size_t>(k)];
+  w.access.resize(replica.size());
+  w.steps.resize(replica.size());
+  for (size_t i = 0; i < replica.size(); ++i) {
+    const ParameterState& state = master_.states[i];
+    Leaf& leaf = *replica[i].parameter->ref().get();
+    RowLocks& locks = *master_.locks[i];
+    const int64_t shard = locks.count() * k / master_.options.workers;
+    w.access[i].locks = &locks;
+    w.access[i].context = &w.locks;
+    w.access[i].first = locks.begin(shard);
+    leaf.held = true;
+    leaf.frozen = state.leaf->frozen;
+    leaf.guard = policy_->access(i) == Access::guarded ? &w.access[i] : nullptr;
+    w.gradients.add(state.name, leaf);
+  }
+}
+
+ServerStats Server::run(int64_t items, const Body& body) {
+  master_.items = items;
+  const double start = seconds_now();
+  {
+    const BlasThreads blas(1);
+    run_threads(body);
+  }
+  ServerStats stats = collect();
+  stats.seconds = seconds_now() - start;
+  for (const auto& w : replicas_)
+    for (size_t i = 0; i < w->gradients.size(); ++i) w->gradients.leaf(i).guard = nullptr;
+  if (error_) std::rethrow_exception(error_);
+  return stats;
+}
+
+void Server::run_threads(const Body& body) {
+  // The OpenMP runtime is not instrumented: these two counters order what it orders, visibly.
+  std::atomic<int> begun{0}, ended{0};
+  begun.store(1, std::memory_order_release);
+  const int n = master_.options.workers;
+#pragma omp parallel num_threads(n) if (n > 1)
+  {
+    (void)begun.load(std::memory_order_acquire);
+    // With fewer threads than asked for, workers that wait for each other would hang.
+    if (const int threads = omp_get_num_threads(); threads == n) {
+      const KernelThreads kernels(n > 1 ? 1 : kernel_threads);
+      work(*replicas_[static_cast<size_t>(omp_get_thread_num())], body);
+    } else if (omp_get_thread_num() == 0) {
+      error_ = std::make_exception_ptr(Error("ParameterServer: OpenMP gave " +
+                                             std::to_string(threads) + " of " + std::to_string(n) +
+                                             " threads (raise OMP_THREAD_LIMIT)"));
+    }
+    ended.fetch_add(1, std::memory_order_acq_rel);
+  }
+  (void)ended.load(std::memory_order_acquire);
+}
+
+void Server::work(Replica& w, const Body& body) {
+  Worker worker(*policy_, w);
+  try {
+    master_.order.begin(w.index);
+    while ((w.item = policy_->next_item(w)) != kNoItem) {
+      body(worker, w.item);
+      ++w.stats.items;
+    }
+  } catch (...) {
+    failed(w);
+  }
+  policy_->finish(w);
+  master_.order.finished(w.index);
+}
+
+void Server::failed(const Replica& w) {
+  {
+    const std::lock_guard lock(error_lock_);
+    if (!error_) {
+      try {
+        throw;
+      } catch (const NonFiniteError& e) {
+        error_ =
+            std::make_exception_ptr(NonFiniteError("worker " + std::to_string(w.index) + ", item " +
+                                                   std::to_string(w.item) + ": " + e.what()));
+      } catch (...) {
+        error_ = std::current_exception();
+      }
+    }
+  }
+  master_.failed.store(true);
+  master_.order.abandon();
+}
+
+ServerStats Server::collect() {
+  ServerStats stats;
+  const ServerOptions& options = master_.options;
+  stats.interrupted = options.stop && options.stop->load() != 0;
+  int64_t clipped = 0, updates = 0;
+  for (const auto& w : replicas_) {
+    w->stats.lock_wait_seconds += w->locks.wait_seconds;
+    stats.workers.push_back(w->stats);
+    stats.staleness.resize(std::max(stats.staleness.size(), w->staleness.size()));
+    for (size_t s = 0; s < w->staleness.size(); ++s) stats.staleness[s] += w->staleness[s];
+    clipped += w->clipped;
+    updates += w->stats.updates;
+    w->gradients.clear();
+  }
+  stats.clipped = updates ? static_cast<double>(clipped) / static_cast<double>(updates) : 0;
+  return stats;
+}
+
+}  // namespace tapestry
