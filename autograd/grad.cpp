@@ -38,7 +38,7 @@ void Grad::add_rows(const Tensor& ids, const Tensor& rows) {
   require<ShapeError>(rows.numel() == ids.numel() * width, "gradient: rows ", rows.shape(),
                       " do not fit ids ", ids.shape(), " of ", shape_);
   if (rows_)
-    rows_->push_back({ids, rows});
+    rows_->push_back({ids.clone(), rows});  // the caller may refill its ids before they are read
   else
     add_rows_(dense(), ids, rows);
 }

@@ -1,6 +1,7 @@
 #pragma once
-// gradcheck: compares gradients with central differences in f64 (Richardson-extrapolated from two
-// step sizes). For your own ops and for whole models, truncated back-propagation included.
+// gradcheck: compares gradients with central differences in f64 (Richardson-extrapolated; a second
+// time with a smaller step where they disagree). For your own ops and for whole models, truncated
+// back-propagation included.
 
 #include <functional>
 #include <string>

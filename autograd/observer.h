@@ -7,6 +7,7 @@
 namespace tapestry {
 
 class Observer;
+class Tape;
 
 /// One per thread, trivially constructed so that access is a plain load.
 struct RecordingContext {

@@ -18,7 +18,7 @@ struct Leaf {
   Tensor value, dense;
   RowList rows;
   bool frozen = false;        // no gradient is recorded
-  bool tracked = false;       // an optimizer or a server updates it
+  bool held = false;          // something outside applies its gradient, and needs its shape
   RowGuard* guard = nullptr;  // other threads update the value: it is read by rows, under this
 
   /// Throws TapeError: a guarded value was asked for as a whole.
@@ -57,7 +57,7 @@ class Parameter {
   Parameter(const Parameter& other);
   Parameter(Parameter&&) noexcept = default;
   Parameter& operator=(Parameter&&) noexcept = default;
-  /// Throws ShapeError when an optimizer holds this parameter and the shapes differ.
+  /// Throws ShapeError when this parameter is held (see Leaf) and the shapes differ.
   Parameter& operator=(const Parameter& other);
 
   bool defined() const { return static_cast<bool>(leaf_); }
@@ -117,9 +117,10 @@ inline Parameter& Parameter::operator=(const Parameter& other) {
     leaf_->value.copy_(other.value());
     return *this;
   }
-  require<ShapeError>(
-      !defined() || !leaf_->tracked, "a parameter of an optimizer cannot change from ",
-      leaf_ ? leaf_->value.shape() : Shape{}, " to ", other.defined() ? other.shape() : Shape{});
+  require<ShapeError>(!defined() || !leaf_->held,
+                      "a parameter whose gradient something applies cannot change from ",
+                      leaf_ ? leaf_->value.shape() : Shape{}, " to ",
+                      other.defined() ? other.shape() : Shape{});
   return *this = Parameter(other);
 }
 

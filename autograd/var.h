@@ -5,37 +5,43 @@
 
 namespace tapestry {
 
-class Tape;
+/// What a Var stands for: a leaf, a node of a Graph (see graph.h), or, with neither, a constant.
+struct Origin {
+  LeafRef leaf;
+  uint64_t serial = 0;  // of the node; 0: none
+  uint32_t node = 0;
+};
 
 class Var {
  public:
   Var() = default;
-  Var(Tensor value) : value_(std::move(value)) {}                          // NOLINT: a constant
-  Var(const Parameter& p) : value_(p.guarded().tensor), leaf_(p.ref()) {}  // NOLINT: a leaf
+  Var(Tensor value) : value_(std::move(value)) {}                            // NOLINT: a constant
+  Var(const Parameter& p) : value_(p.guarded().tensor), origin_{p.ref()} {}  // NOLINT: a leaf
+  /// The value of a node.
+  Var(Tensor value, uint64_t serial, uint32_t node)
+      : value_(std::move(value)), origin_{{}, serial, node} {}
 
   /// Throws TapeError for a value that other threads update.
   const Tensor& value() const {
-    if (leaf_ && leaf_->guard) [[unlikely]]
-      leaf_->refuse();
+    if (origin_.leaf && origin_.leaf->guard) [[unlikely]]
+      origin_.leaf->refuse();
     return value_;
   }
   /// The value together with what guards it where other threads update it: for ops that read by
   /// rows.
-  Guarded guarded() const { return {value_, leaf_ ? leaf_->guard : nullptr}; }
+  Guarded guarded() const { return {value_, origin_.leaf ? origin_.leaf->guard : nullptr}; }
   const Shape& shape() const { return value_.shape(); }
   int64_t size(int dim) const { return value_.size(dim); }
   DType dtype() const { return value_.dtype(); }
   bool defined() const { return value_.defined(); }
+  const Origin& origin() const { return origin_; }
 
   /// The same value as a constant: nothing flows back through it. Shares the elements.
   Var detach() const { return Var(value()); }
 
  private:
-  friend class Tape;
   Tensor value_;
-  LeafRef leaf_;
-  uint64_t serial_ = 0;  // of the Tape that recorded it; 0: none
-  uint32_t node_ = 0;
+  Origin origin_;
 };
 
 }  // namespace tapestry

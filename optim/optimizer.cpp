@@ -95,7 +95,7 @@ Optimizer::Optimizer(std::span<const NamedParameter> parameters, UpdateRule rule
     require<DTypeError>(value.dtype() != i32, "optimizer: ", name, " is i32, expected f32 or f64");
     require<ShapeError>(value.contiguous(), "optimizer: ", name, " ", value.shape(),
                         " is a strided view (make the Parameter from to_contiguous())");
-    require(!p->ref()->tracked, "optimizer: ", name,
+    require(!p->ref()->held, "optimizer: ", name,
             " already belongs to an optimizer or a server (let that one end first)");
     ParameterState state{
         .name = name, .leaf = p->ref(), .group = group_of(named, groups), .slots = {}};
@@ -105,12 +105,12 @@ Optimizer::Optimizer(std::span<const NamedParameter> parameters, UpdateRule rule
   }
   for (const ParameterState& state : states_) {
     gradients_.add(state.name, *state.leaf.get());
-    state.leaf->tracked = true;
+    state.leaf->held = true;
   }
 }
 
 Optimizer::~Optimizer() {
-  for (const ParameterState& state : states_) state.leaf->tracked = false;
+  for (const ParameterState& state : states_) state.leaf->held = false;
 }
 
 void Optimizer::step() {

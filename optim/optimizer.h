@@ -11,7 +11,7 @@
 //   Optimizer optimizer(model, Adam{.lr = 3e-3},
 //                       {{.parameters = {&model.embed.table}, .rule = Adagrad{.lr = 0.1}}});
 //
-// It marks its leaves as tracked until it ends, so that backward can tell when a model has a
+// It marks its leaves as held until it ends, so that backward can tell when a model has a
 // parameter that nobody would update. It keeps the leaves: the model may move, and copying to the
 // model (`model = best`) leaves the optimizer valid, but a model moved into it would be another
 // one: step() throws. Frozen parameters, and parameters without a gradient, do not change, nor do

@@ -71,11 +71,9 @@ TEST_CASE("a rule that forgets an input is reported") {
   check_fails(check([](const Var& x) { return record("free", x.value() * 3.0); }), "analytic 0,");
   check_fails(gradcheck(
                   [](std::span<const Var> in) {
-                    return record(
-                        "half", in[0].value() * in[1].value(),
-                        wrt(
-                            in[0], [](const Tensor& dy, const Tensor& y) { return dy * y; },
-                            in[1].value()));
+                    return record("half", in[0].value() * in[1].value(),
+                                  wrt(in[0], in[1].value(),
+                                      [](const Tensor& dy, const Tensor& y) { return dy * y; }));
                   },
                   {input({3}), input({3}, 4)}),
               "input 1 element 0: analytic 0,");
@@ -113,15 +111,12 @@ TEST_CASE("an op that modifies its input is reported") {
 TEST_CASE("a rule that modifies what it saved or was given is reported") {
   check_fails(check([](const Var& x) {
                 return record("spoils", square(x.value()),
-                              wrt(
-                                  x,
-                                  [](const Tensor& dy, const Tensor& v) {
-                                    Tensor t = v;
-                                    const Tensor d = dy * v * 2.0;
-                                    t.mul_(2);
-                                    return d;
-                                  },
-                                  x.value()));
+                              wrt(x, x.value(), [](const Tensor& dy, const Tensor& v) {
+                                Tensor t = v;
+                                const Tensor d = dy * v * 2.0;
+                                t.mul_(2);
+                                return d;
+                              }));
               }),
               "input 0 was modified");
   CHECK_THROWS_AS(check([](const Var& x) {
@@ -155,15 +150,12 @@ TEST_CASE("an op that takes every input for contiguous is reported") {
 TEST_CASE("a rule that takes what it saved for contiguous is reported") {
   check_fails(check([](const Var& x) {
                 return record("flat_rule", square(x.value()),
-                              wrt(
-                                  x,
-                                  [](const Tensor& dy, const Tensor& v) {
-                                    const double* data = v.data<double>();
-                                    Tensor d = dy.clone();
-                                    for (double& e : d.write<double>()) e *= 2 * *data++;
-                                    return d;
-                                  },
-                                  x.value()));
+                              wrt(x, x.value(), [](const Tensor& dy, const Tensor& v) {
+                                const double* data = v.data<double>();
+                                Tensor d = dy.clone();
+                                for (double& e : d.write<double>()) e *= 2 * *data++;
+                                return d;
+                              }));
               }),
               "the gradient of input 0 differs for strided inputs");
 }
@@ -215,7 +207,7 @@ TEST_CASE("a tensor that outlives the op is reported") {
 
 TEST_CASE("a kink within the step is pointed out") {
   check_fails(
-      gradcheck([](std::span<const Var> in) { return abs(in[0]); }, {Tensor::full({1}, 2e-4, f64)}),
+      gradcheck([](std::span<const Var> in) { return abs(in[0]); }, {Tensor::full({1}, 2e-6, f64)}),
       "is there a kink within");
 }
 

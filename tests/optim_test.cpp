@@ -222,17 +222,17 @@ TEST_CASE("optimizer: its leaves are marked as long as it lives, and have one ow
   Model m = make_model();
   {
     Optimizer first(m, SGD{});
-    CHECK(m.w.ref()->tracked);
+    CHECK(m.w.ref()->held);
     CHECK(message_of<Error>([&] { Optimizer second(m, SGD{}); }) ==
           "optimizer: table already belongs to an optimizer or a server (let that one end first)");
-    CHECK(m.w.ref()->tracked);
+    CHECK(m.w.ref()->held);
     Optimizer moved = std::move(first);
     backward(m, batch(0));
     const Tensor before = m.w.value().clone();
     moved.step();
     CHECK(distance(before, m.w.value()) > 0);
   }
-  CHECK(!m.w.ref()->tracked);
+  CHECK(!m.w.ref()->held);
   Optimizer again(m, Adam{});
   Parameter forgotten(Tensor::zeros({3, 2}, f64));
   Tape tape;
@@ -259,7 +259,7 @@ TEST_CASE("optimizer: what cannot be trained is refused by name") {
   CHECK(message_of<ShapeError>([&] {
           Optimizer o(strided, SGD{});
         }).starts_with("optimizer: view (3, 2) is a strided view"));
-  CHECK(!view.ref()->tracked);
+  CHECK(!view.ref()->held);
 }
 
 TEST_CASE("optimizer: hyperparameters out of range are refused with name, value and range") {

@@ -39,17 +39,17 @@ TEST_CASE("a copied parameter is a new leaf, a moved one the same") {
   CHECK_FALSE(Parameter(absent).defined());
 }
 
-TEST_CASE("a copy keeps values and freezing, not gradients or the optimizer") {
+TEST_CASE("a copy keeps values and freezing, not gradients or who applies them") {
   Parameter a = parameter({2}, 3);
   a.freeze();
-  a.ref()->tracked = true;
+  a.ref()->held = true;
   a.grad().add(Tensor::full({2}, 1, f64));
   const Parameter b = a;
   CHECK(b.ref()->frozen);
-  CHECK_FALSE(b.ref()->tracked);
+  CHECK_FALSE(b.ref()->held);
   CHECK(b.grad().empty());
   const Parameter wide = parameter({3}, 1);
-  CHECK_THROWS_WITH_AS(a = wide, "a parameter of an optimizer cannot change from (2) to (3)",
+  CHECK_THROWS_WITH_AS(a = wide, "a parameter whose gradient something applies cannot change from (2) to (3)",
                        ShapeError);
   CHECK_THROWS_AS(a = Parameter(wide).share() = wide, Error);
 }

@@ -1,7 +1,7 @@
 #pragma once
 // + - * / with broadcasting, and with plain numbers.
 
-#include <tapestry/autograd/tape.h>
+#include <tapestry/autograd/record.h>
 #include <tapestry/tensor/arith.h>
 
 namespace tapestry {
@@ -20,21 +20,17 @@ inline Var operator-(const Var& a, const Var& b) {
 
 inline Var operator*(const Var& a, const Var& b) {
   return record("mul", a.value() * b.value(),
-                wrt(
-                    a, [](const Tensor& dy, const Tensor& y) { return dy * y; }, b.value()),
-                wrt(
-                    b, [](const Tensor& dy, const Tensor& x) { return dy * x; }, a.value()));
+                wrt(a, b.value(), [](const Tensor& dy, const Tensor& y) { return dy * y; }),
+                wrt(b, a.value(), [](const Tensor& dy, const Tensor& x) { return dy * x; }));
 }
 
 inline Var operator/(const Var& a, const Var& b) {
-  const Tensor y = a.value() / b.value();
-  return record(
-      "div", y,
-      wrt(
-          a, [](const Tensor& dy, const Tensor& d) { return dy / d; }, b.value()),
-      wrt(
-          b, [](const Tensor& dy, const Tensor& q, const Tensor& d) { return -(dy * q / d); }, y,
-          b.value()));
+  const Tensor y = a.value() / b.value(), &d = b.value();
+  return record("div", y,  //
+                wrt(a, d, [](const Tensor& dy, const Tensor& v) { return dy / v; }),
+                wrt(b, y, d, [](const Tensor& dy, const Tensor& q, const Tensor& v) {
+                  return -(dy * q / v);
+                }));
 }
 
 inline Var operator-(const Var& a) {
@@ -53,23 +49,21 @@ inline Var operator-(double s, const Var& a) {
 
 inline Var operator*(const Var& a, double s) {
   return record("scale", a.value() * s,
-                wrt(
-                    a, [](const Tensor& dy, double k) { return dy * k; }, s));
+                wrt(a, s, [](const Tensor& dy, double k) { return dy * k; }));
 }
 inline Var operator*(double s, const Var& a) { return a * s; }
+
 inline Var operator/(const Var& a, double s) {
   return record("div_scalar", a.value() / s,
-                wrt(
-                    a, [](const Tensor& dy, double d) { return dy / d; }, s));
+                wrt(a, s, [](const Tensor& dy, double d) { return dy / d; }));
 }
 
 inline Var operator/(double s, const Var& a) {
   const Tensor y = divide(s, a.value());
-  return record(
-      "scalar_div", y,
-      wrt(
-          a, [](const Tensor& dy, const Tensor& q, const Tensor& d) { return -(dy * q / d); }, y,
-          a.value()));
+  return record("scalar_div", y,
+                wrt(a, y, a.value(), [](const Tensor& dy, const Tensor& q, const Tensor& d) {
+                  return -(dy * q / d);
+                }));
 }
 
 }  // namespace tapestry

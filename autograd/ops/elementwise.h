@@ -4,133 +4,79 @@
 #include <cmath>
 
 #include <tapestry/autograd/ops/arithmetic.h>
-#include <tapestry/tensor/loops.h>
 #include <tapestry/tensor/random.h>
 
 namespace tapestry {
 
 inline Var exp(const Var& a) {
   const Tensor y = exp(a.value());
-  return record("exp", y,
-                wrt(
-                    a, [](const Tensor& dy, const Tensor& e) { return dy * e; }, y));
+  return record("exp", y, from_output(a, y, [](auto dy, auto e) { return dy * e; }));
 }
 
 /// Natural logarithm.
 inline Var log(const Var& a) {
-  return record("log", log(a.value()),
-                wrt(
-                    a, [](const Tensor& dy, const Tensor& x) { return dy / x; }, a.value()));
+  return record("log", log(a.value()), from_input(a, [](auto dy, auto x) { return dy / x; }));
 }
 
 inline Var sqrt(const Var& a) {
   const Tensor y = sqrt(a.value());
-  return record("sqrt", y,
-                wrt(
-                    a,
-                    [](const Tensor& dy, const Tensor& r) {
-                      return zip("sqrt", dy, r, [](auto d, auto s) { return d / (2 * s); });
-                    },
-                    y));
+  return record("sqrt", y, from_output(a, y, [](auto dy, auto r) { return dy / (2 * r); }));
 }
 
 inline Var square(const Var& a) {
   return record("square", square(a.value()),
-                wrt(
-                    a,
-                    [](const Tensor& dy, const Tensor& x) {
-                      return zip("square", dy, x, [](auto d, auto v) { return 2 * d * v; });
-                    },
-                    a.value()));
+                from_input(a, [](auto dy, auto x) { return 2 * dy * x; }));
 }
 
 /// The gradient at 0 is 0.
 inline Var abs(const Var& a) {
-  return record("abs", abs(a.value()),
-                wrt(
-                    a,
-                    [](const Tensor& dy, const Tensor& x) {
-                      return zip("abs", dy, x, [](auto d, auto v) {
-                        return v > 0 ? d : v < 0 ? -d : decltype(d){0};
-                      });
-                    },
-                    a.value()));
+  return record("abs", abs(a.value()), from_input(a, [](auto dy, auto x) {
+                  return x > 0 ? dy : x < 0 ? -dy : 0;
+                }));
 }
 
 /// low <= y <= high; no gradient where it cuts.
 inline Var clamp(const Var& a, double low, double high) {
   return record("clamp", clamp(a.value(), low, high),
-                wrt(
-                    a,
-                    [](const Tensor& dy, const Tensor& x, double lo, double hi) {
-                      return zip("clamp", dy, x, [=](auto d, auto v) {
-                        return v < static_cast<decltype(v)>(lo) || v > static_cast<decltype(v)>(hi)
-                                   ? decltype(d){0}
-                                   : d;
-                      });
-                    },
-                    a.value(), low, high));
+                from_input(a, low, high, [](auto dy, auto x, auto lo, auto hi) {
+                  return x < lo || x > hi ? 0 : dy;
+                }));
 }
 
 inline Var tanh(const Var& a) {
   const Tensor y = tanh(a.value());
-  return record("tanh", y,
-                wrt(
-                    a,
-                    [](const Tensor& dy, const Tensor& t) {
-                      return zip("tanh", dy, t, [](auto d, auto v) { return d * (1 - v * v); });
-                    },
-                    y));
+  return record("tanh", y, from_output(a, y, [](auto dy, auto t) { return dy * (1 - t * t); }));
 }
 
 /// 1 / (1 + e^-x)
 inline Var sigmoid(const Var& a) {
   const Tensor y = sigmoid(a.value());
-  return record("sigmoid", y,
-                wrt(
-                    a,
-                    [](const Tensor& dy, const Tensor& s) {
-                      return zip("sigmoid", dy, s, [](auto d, auto v) { return d * v * (1 - v); });
-                    },
-                    y));
+  return record("sigmoid", y, from_output(a, y, [](auto dy, auto s) { return dy * s * (1 - s); }));
 }
 
 /// max(x, 0); the gradient at 0 is 0.
 inline Var relu(const Var& a) {
   const Tensor y = relu(a.value());
-  return record("relu", y,
-                wrt(
-                    a,
-                    [](const Tensor& dy, const Tensor& r) {
-                      return zip("relu", dy, r,
-                                 [](auto d, auto v) { return v > 0 ? d : decltype(d){0}; });
-                    },
-                    y));
+  return record("relu", y, from_output(a, y, [](auto dy, auto r) { return r > 0 ? dy : 0; }));
 }
 
 /// ln(1 + e^x)
 inline Var softplus(const Var& a) {
   return record(
       "softplus", softplus(a.value()),
-      wrt(
-          a, [](const Tensor& dy, const Tensor& x) { return dy * sigmoid(x); }, a.value()));
+      wrt(a, a.value(), [](const Tensor& dy, const Tensor& x) { return dy * sigmoid(x); }));
 }
 
 /// mask != 0 ? a : b, elementwise with broadcasting; the mask is an i32 tensor.
 inline Var where(const Tensor& mask, const Var& a, const Var& b) {
   return record("where", where(mask, a.value(), b.value()),
-                wrt(
-                    a,
+                wrt(a, mask,
                     [](const Tensor& dy, const Tensor& m) {
                       return where(m, dy, Tensor::scalar(0, dy.dtype()));
-                    },
-                    mask),
-                wrt(
-                    b,
-                    [](const Tensor& dy, const Tensor& m) {
-                      return where(m, Tensor::scalar(0, dy.dtype()), dy);
-                    },
-                    mask));
+                    }),
+                wrt(b, mask, [](const Tensor& dy, const Tensor& m) {
+                  return where(m, Tensor::scalar(0, dy.dtype()), dy);
+                }));
 }
 
 /// `value` where mask != 0.
@@ -149,8 +95,7 @@ inline Var dropout(const Var& a, double p, Rng* rng) {
     for (T& m : mask.write<T>()) m = rng->uniform() < p ? T{0} : static_cast<T>(1 / (1 - p));
   });
   return record("dropout", a.value() * mask,
-                wrt(
-                    a, [](const Tensor& dy, const Tensor& m) { return dy * m; }, mask));
+                wrt(a, mask, [](const Tensor& dy, const Tensor& m) { return dy * m; }));
 }
 
 }  // namespace tapestry

@@ -15,12 +15,10 @@ inline Var cross_entropy(const Var& logits, const Tensor& targets,
                          Reduction reduction = Reduction::mean, int32_t ignored = kIgnored) {
   const CrossEntropy ce = cross_entropy(logits.value(), targets, ignored);
   const Var loss = record("cross_entropy", ce.loss,
-                          wrt(
-                              logits,
+                          wrt(logits, ce.probabilities, targets, ignored,
                               [](const Tensor& dy, const Tensor& p, const Tensor& t, int32_t skip) {
                                 return cross_entropy_backward(dy, p, t, skip);
-                              },
-                              ce.probabilities, targets, ignored));
+                              }));
   if (reduction == Reduction::none) return loss;
   if (reduction == Reduction::sum) return sum(loss);
   int64_t count = 0;
@@ -37,18 +35,17 @@ inline Var linear_cross_entropy(const Var& h, const Var& weight, const Var& bias
   const Tensor one = Tensor::scalar(1, h.dtype());
   const SoftmaxLoss y =
       softmax_loss(h.value(), weight.value(), bias.value(), targets, ignored, one, {});
-  return record("linear_cross_entropy", y.loss,
-                wrt(
-                    jointly(h, weight, bias),
-                    [](const Tensor& dy, Grad& dh, Grad& dw, Grad& db, const Tensor& x,
-                       const Tensor& w, const Tensor& b, const Tensor& t, int32_t skip) {
-                      const SoftmaxLoss d = softmax_loss(x, w, b, t, skip, dy,
-                                                         {dh.wanted(), dw.wanted(), db.wanted()});
-                      if (dh.wanted()) dh.add(d.dh);
-                      if (dw.wanted()) dw.add(d.dweight);
-                      if (db.wanted()) db.add(d.dbias);
-                    },
-                    h.value(), weight.value(), bias.value(), targets, ignored));
+  return record(
+      "linear_cross_entropy", y.loss,
+      wrt(jointly(h, weight, bias), h.value(), weight.value(), bias.value(), targets, ignored,
+          [](const Tensor& dy, Grad& dh, Grad& dw, Grad& db, const Tensor& x, const Tensor& w,
+             const Tensor& b, const Tensor& t, int32_t skip) {
+            const SoftmaxLoss d =
+                softmax_loss(x, w, b, t, skip, dy, {dh.wanted(), dw.wanted(), db.wanted()});
+            if (dh.wanted()) dh.add(d.dh);
+            if (dw.wanted()) dw.add(d.dweight);
+            if (db.wanted()) db.add(d.dbias);
+          }));
 }
 
 /// scale times the sum of those losses. One pass computes value and gradients together, so this is
@@ -60,8 +57,7 @@ inline Var linear_cross_entropy_sum(const Var& h, const Var& weight, const Var& 
   const SoftmaxLoss y = softmax_loss(h.value(), weight.guarded(), bias.guarded(), targets, ignored,
                                      Tensor::scalar(scale, h.dtype()), wanted);
   return record("linear_cross_entropy_sum", sum(y.loss) * scale,
-                wrt(
-                    jointly(h, weight, bias),
+                wrt(jointly(h, weight, bias), y.dh, y.dweight, y.dbias,
                     [](const Tensor& dy, Grad& dh, Grad& dw, Grad& db, const Tensor& gh,
                        const Tensor& gw, const Tensor& gb) {
                       const double k = dy.item();
@@ -69,26 +65,20 @@ inline Var linear_cross_entropy_sum(const Var& h, const Var& weight, const Var& 
                       if (dh.wanted()) dh.add(times(gh));
                       if (dw.wanted()) dw.add(times(gw));
                       if (db.wanted()) db.add(times(gb));
-                    },
-                    y.dh, y.dweight, y.dbias));
+                    }));
 }
 
 /// Mean of the squared differences.
 inline Var mse(const Var& a, const Var& b) {
   const Tensor d = a.value() - b.value();
   return record("mse", mean(square(d)),
-                wrt(
-                    a,
+                wrt(a, d,
                     [](const Tensor& dy, const Tensor& e) {
                       return e * (2 * dy.item() / static_cast<double>(e.numel()));
-                    },
-                    d),
-                wrt(
-                    b,
-                    [](const Tensor& dy, const Tensor& e) {
-                      return e * (-2 * dy.item() / static_cast<double>(e.numel()));
-                    },
-                    d));
+                    }),
+                wrt(b, d, [](const Tensor& dy, const Tensor& e) {
+                  return e * (-2 * dy.item() / static_cast<double>(e.numel()));
+                }));
 }
 
 /// Mean of d^2 / 2 for |d| <= delta and delta (|d| - delta / 2) beyond (Huber, 1964), d = a - b.
@@ -96,18 +86,13 @@ inline Var huber(const Var& a, const Var& b, double delta = 1) {
   require<ValueError>(delta > 0, "huber: delta is ", delta, ", expected a positive number");
   const Tensor d = a.value() - b.value(), near = clamp(d, -delta, delta);
   return record("huber", mean(near * (d - near * 0.5)),
-                wrt(
-                    a,
+                wrt(a, near,
                     [](const Tensor& dy, const Tensor& c) {
                       return c * (dy.item() / static_cast<double>(c.numel()));
-                    },
-                    near),
-                wrt(
-                    b,
-                    [](const Tensor& dy, const Tensor& c) {
-                      return c * (-dy.item() / static_cast<double>(c.numel()));
-                    },
-                    near));
+                    }),
+                wrt(b, near, [](const Tensor& dy, const Tensor& c) {
+                  return c * (-dy.item() / static_cast<double>(c.numel()));
+                }));
 }
 
 }  // namespace tapestry

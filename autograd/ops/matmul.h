@@ -6,6 +6,15 @@
 
 namespace tapestry {
 
+namespace detail {
+inline constexpr auto kLeftOfProduct = [](Grad& da, const Tensor& dy, const Tensor& b) {
+  da.add_matmul(dy, b.transpose());
+};
+inline constexpr auto kRightOfProduct = [](Grad& db, const Tensor& dy, const Tensor& a) {
+  db.add_matmul(a.transpose(), dy);
+};
+}  // namespace detail
+
 /// (.., m, k) x (.., k, n) -> (.., m, n); leading dims broadcast.
 inline Var matmul(const Var& a, const Var& b) {
   if (b.value().rank() == 2 && a.value().rank() > 2) {  // one product over all rows
@@ -13,14 +22,8 @@ inline Var matmul(const Var& a, const Var& b) {
     shape[shape.rank() - 1] = b.size(-1);
     return reshape(matmul(reshape(a, {-1, a.size(-1)}), b), shape);
   }
-  return record(
-      "matmul", matmul(a.value(), b.value()),
-      wrt(
-          a, [](Grad& da, const Tensor& dy, const Tensor& y) { da.add_matmul(dy, y.transpose()); },
-          b.value()),
-      wrt(
-          b, [](Grad& db, const Tensor& dy, const Tensor& x) { db.add_matmul(x.transpose(), dy); },
-          a.value()));
+  return record("matmul", matmul(a.value(), b.value()), wrt(a, b.value(), detail::kLeftOfProduct),
+                wrt(b, a.value(), detail::kRightOfProduct));
 }
 
 /// x (.., k) w (k, n) + bias -> (.., n); for a matrix x the bias may be anything that broadcasts to
@@ -35,15 +38,10 @@ inline Var affine(const Var& x, const Var& w, const Var& bias) {
                       " and w ", w.shape(), ": expected (rows, k) and (k, n)");
   Tensor y = bias.value().expand({x.size(0), w.size(1)}).clone();
   matmul_into(y, x.value(), w.value(), 1);
-  return record(
-      "affine", y,
-      wrt(
-          x, [](Grad& dx, const Tensor& dy, const Tensor& v) { dx.add_matmul(dy, v.transpose()); },
-          w.value()),
-      wrt(
-          w, [](Grad& dw, const Tensor& dy, const Tensor& u) { dw.add_matmul(u.transpose(), dy); },
-          x.value()),
-      wrt(bias, [](const Tensor& dy) { return dy; }));
+  return record("affine", y,  //
+                wrt(x, w.value(), detail::kLeftOfProduct),
+                wrt(w, x.value(), detail::kRightOfProduct),
+                wrt(bias, [](const Tensor& dy) { return dy; }));
 }
 
 }  // namespace tapestry

@@ -1,7 +1,7 @@
 #pragma once
 // Views, joins and rows.
 
-#include <tapestry/autograd/tape.h>
+#include <tapestry/autograd/record.h>
 #include <tapestry/tensor/arith.h>
 #include <tapestry/tensor/rows.h>
 
@@ -9,41 +9,35 @@ namespace tapestry {
 
 inline Var reshape(const Var& a, const Shape& shape) {
   return record("reshape", a.value().reshape(shape),
-                wrt(
-                    a, [](const Tensor& dy, Shape s) { return dy.reshape(s); }, a.shape()));
+                wrt(a, a.shape(), [](const Tensor& dy, Shape s) { return dy.reshape(s); }));
 }
 /// One size may be -1 and is inferred.
 inline Var reshape(const Var& a, std::initializer_list<int64_t> sizes) {
   const Tensor y = a.value().reshape(sizes);
   return record("reshape", y,
-                wrt(
-                    a, [](const Tensor& dy, Shape s) { return dy.reshape(s); }, a.shape()));
+                wrt(a, a.shape(), [](const Tensor& dy, Shape s) { return dy.reshape(s); }));
 }
 
 inline Var transpose(const Var& a, int dim0 = -2, int dim1 = -1) {
   return record(
       "transpose", a.value().transpose(dim0, dim1),
-      wrt(
-          a, [](const Tensor& dy, int i, int j) { return dy.transpose(i, j); }, dim0, dim1));
+      wrt(a, dim0, dim1, [](const Tensor& dy, int i, int j) { return dy.transpose(i, j); }));
 }
 
 /// Drops `dim`, keeping what is at `index`.
 inline Var select(const Var& a, int dim, int64_t index) {
-  return record(
-      "select", a.value().select(dim, index),
-      wrt(
-          a, [](Grad& da, const Tensor& dy, int d, int64_t i) { da.dense().select(d, i).add_(dy); },
-          dim, index));
+  return record("select", a.value().select(dim, index),
+                wrt(a, dim, index, [](Grad& da, const Tensor& dy, int d, int64_t i) {
+                  da.dense().select(d, i).add_(dy);
+                }));
 }
 
 inline Var narrow(const Var& a, int dim, int64_t start, int64_t count) {
-  return record("narrow", a.value().narrow(dim, start, count),
-                wrt(
-                    a,
-                    [](Grad& da, const Tensor& dy, int d, int64_t i, int64_t n) {
-                      da.dense().narrow(d, i, n).add_(dy);
-                    },
-                    dim, start, count));
+  return record(
+      "narrow", a.value().narrow(dim, start, count),
+      wrt(a, dim, start, count, [](Grad& da, const Tensor& dy, int d, int64_t i, int64_t n) {
+        da.dense().narrow(d, i, n).add_(dy);
+      }));
 }
 
 namespace detail {
@@ -66,12 +60,10 @@ inline Var concat(std::span<const Var> parts, int dim = 0) {
     start += count;
   }
   return record("concat", concat(values, dim),
-                wrt_each(
-                    parts,
-                    [](const Tensor& dy, const detail::Piece& p) {
-                      return dy.narrow(p.dim, p.start, p.count);
-                    },
-                    std::span<const detail::Piece>(pieces)));
+                wrt_each(parts, std::span<const detail::Piece>(pieces),
+                         [](const Tensor& dy, const detail::Piece& p) {
+                           return dy.narrow(p.dim, p.start, p.count);
+                         }));
 }
 inline Var concat(std::initializer_list<Var> parts, int dim = 0) {
   return concat(std::span(parts.begin(), parts.size()), dim);
@@ -92,9 +84,8 @@ inline Var stack(std::span<const Var> parts, int dim = 0) {
   }
   return record(
       "stack", concat(values, dim),
-      wrt_each(
-          parts, [](const Tensor& dy, const detail::Piece& p) { return dy.select(p.dim, p.start); },
-          std::span<const detail::Piece>(pieces)));
+      wrt_each(parts, std::span<const detail::Piece>(pieces),
+               [](const Tensor& dy, const detail::Piece& p) { return dy.select(p.dim, p.start); }));
 }
 inline Var stack(std::initializer_list<Var> parts, int dim = 0) {
   return stack(std::span(parts.begin(), parts.size()), dim);
@@ -104,8 +95,7 @@ inline Var stack(std::initializer_list<Var> parts, int dim = 0) {
 inline Var embedding(const Var& table, const Tensor& ids) {
   return record(
       "embedding", take_rows("embedding", table.guarded(), ids),
-      wrt(
-          table, [](Grad& d, const Tensor& dy, const Tensor& i) { d.add_rows(i, dy); }, ids));
+      wrt(table, ids, [](Grad& d, const Tensor& dy, const Tensor& i) { d.add_rows(i, dy); }));
 }
 
 }  // namespace tapestry

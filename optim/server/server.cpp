@@ -46,7 +46,7 @@ void Server::attach(int k, std::span<const NamedParameter> replica) {
     w.access[i].locks = &locks;
     w.access[i].context = &w.locks;
     w.access[i].first = locks.begin(shard);
-    leaf.tracked = true;
+    leaf.held = true;
     leaf.frozen = state.leaf->frozen;
     leaf.guard = policy_->access(i) == Access::guarded ? &w.access[i] : nullptr;
     w.gradients.add(state.name, leaf);

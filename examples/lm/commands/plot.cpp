@@ -23,13 +23,18 @@ std::string name_of(const fs::path& run) {
   return run.filename().empty() ? run.parent_path().filename().string() : run.filename().string();
 }
 
+/// Of a picture of several runs the key names them, of one the title.
+std::string title(const char* what, const PlotSettings& s) {
+  return s.runs.size() == 1 ? fmt::format("{} of {}", what, name_of(s.runs[0])) : what;
+}
+
 void draw(const app::Plot& plot, const fs::path& stem, const PlotSettings& s) {
   app::draw(plot, stem, "lm", s.quiet);
   fmt::print("{}.csv\n", stem.string());
 }
 
 void learning_curves(const PlotSettings& s, const fs::path& out) {
-  app::Plot tokens{.title = "Learning curves",
+  app::Plot tokens{.title = title("Learning curves", s),
                    .x_label = "tokens read",
                    .y_label = "loss, nats per token",
                    .series = {}};
@@ -51,10 +56,11 @@ void learning_curves(const PlotSettings& s, const fs::path& out) {
 
 /// From server.json, which a run with several workers leaves when it has ended.
 void staleness(const PlotSettings& s, const fs::path& out) {
-  app::Plot plot{.title = "Staleness of the updates",
+  app::Plot plot{.title = title("Staleness of the updates", s),
                  .x_label = "updates by others between pull and push",
                  .y_label = "share of the updates",
-                 .series = {}};
+                 .series = {},
+                 .y_from_zero = true};
   for (const std::string& run : s.runs) {
     const fs::path path = fs::path(run) / "server.json";
     if (!fs::exists(path)) continue;
@@ -78,6 +84,9 @@ void staleness(const PlotSettings& s, const fs::path& out) {
 
 /// The sentences that a run was judged by, else those it was trained on.
 std::optional<EncodedCorpus> text_of(const Run& run) {
+  const InputSettings& input = run.settings.input;
+  for (const auto* files : {&input.files, &input.valid})
+    if (std::find(files->begin(), files->end(), "-") != files->end()) return std::nullopt;
   try {
     Data data = read_data(run.settings.input);
     const bool held_out = data.valid.sentences() >= 20;
@@ -90,20 +99,20 @@ std::optional<EncodedCorpus> text_of(const Run& run) {
 }
 
 void horizon(const PlotSettings& s, const fs::path& out) {
-  app::Plot plot{.title = "Credit horizon",
+  app::Plot plot{.title = title("Credit horizon", s),
                  .x_label = "steps back",
                  .y_label = "share of the error",
-                 .series = {}};
+                 .series = {},
+                 .y_from_zero = true};
   for (const std::string& path : s.runs) {
     const Run run = Run::open(path);
     const auto text = text_of(run);
     if (!text) {
-      app::warn("lm", path + ": no credit horizon: the text it was trained on cannot be read");
+      app::warn("lm",
+                path + ": no credit horizon: the text it was trained on cannot be read again");
       continue;
     }
-    const auto share = with_cell(run.settings.model.cell, [&]<class Cell>() {
-      return credit_horizon(run.model<Cell>(f64), *text, std::min(s.steps, text->longest - 1));
-    });
+    const auto share = credit_horizon(run.model(f64), *text, std::min(s.steps, text->longest - 1));
     if (share.size() < 2) continue;
     app::Series series{.name = name_of(path), .x = {}, .y = share};
     for (size_t k = 0; k < share.size(); ++k) series.x.push_back(static_cast<double>(k));
