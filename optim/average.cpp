@@ -2,15 +2,6 @@
 
 namespace tapestry {
 
-namespace detail {
-template const RuleFunctions& rule_functions<Ema<SGD>>();
-template const RuleFunctions& rule_functions<Ema<Adam>>();
-template const RuleFunctions& rule_functions<Ema<AdamW>>();
-template const RuleFunctions& rule_functions<Averaged<SGD>>();
-template const RuleFunctions& rule_functions<Averaged<Adam>>();
-template const RuleFunctions& rule_functions<Averaged<AdamW>>();
-}  // namespace detail
-
 AveragedValues::AveragedValues(Optimizer& optimizer) {
   for (const ParameterState& state : optimizer.states())
     if (optimizer.rule_of(state).average() >= 0)

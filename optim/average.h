@@ -104,13 +104,4 @@ class AveragedValues {
   std::vector<Kept> kept_;
 };
 
-namespace detail {
-extern template const RuleFunctions& rule_functions<Ema<SGD>>();
-extern template const RuleFunctions& rule_functions<Ema<Adam>>();
-extern template const RuleFunctions& rule_functions<Ema<AdamW>>();
-extern template const RuleFunctions& rule_functions<Averaged<SGD>>();
-extern template const RuleFunctions& rule_functions<Averaged<Adam>>();
-extern template const RuleFunctions& rule_functions<Averaged<AdamW>>();
-}  // namespace detail
-
 }  // namespace tapestry

@@ -7,52 +7,14 @@
 namespace tapestry {
 namespace {
 
-/// The group of the parameter (from 1; 0: none). Throws ValueError for two.
-size_t group_of(const NamedParameter& named, const Optimizer::Groups& groups) {
-  size_t found = 0;
-  for (size_t k = 0; k < groups.size(); ++k)
-    for (const Parameter* p : groups[k].parameters) {
-      if (!p || p->ref().get() != named.parameter->ref().get()) continue;
-      require<ValueError>(found == 0, "optimizer: ", named.name, " is given twice in groups");
-      found = k + 1;
-    }
-  return found;
-}
-
-void check_groups(std::span<const NamedParameter> parameters, const UpdateRule& rule,
-                  const Optimizer::Groups& groups) {
-  require<ValueError>(groups.empty() || rule.lr() > 0, "optimizer: groups need a rate above 0 of ",
-                      rule.name(), ", to which set_lr() relates theirs");
-  for (const ParameterGroup& group : groups) {
-    group.rule.check();
-    for (const Parameter* p : group.parameters) {
-      const bool known =
-          p && p->defined() &&
-          std::any_of(parameters.begin(), parameters.end(), [&](const NamedParameter& named) {
-            return named.parameter->ref().get() == p->ref().get();
-          });
-      require<ValueError>(known, "optimizer: a group of ", group.rule.name(), " has a ",
-                          p ? "parameter" : "null pointer",
-                          " that is no parameter of the model (give &model.NAME of this model)");
-    }
-  }
-}
-
-void check_rate(const std::string& key, double rate) {
-  require<FormatError>(rate >= 0 && std::isfinite(rate), "load: ", key, " is ", rate,
-                       " in the file, expected a finite number of at least 0");
+void check_rate(const std::string& key, double rate, bool above_0 = false) {
+  require<FormatError>((above_0 ? rate > 0 : rate >= 0) && std::isfinite(rate), "load: ", key,
+                       " is ", rate, " in the file, expected a finite number ",
+                       above_0 ? "above 0" : "of at least 0");
 }
 
 std::string group_key(const std::string& prefix, size_t group, const char* what) {
   return prefix + "group" + std::to_string(group) + "." + what;
-}
-
-/// The names of the group's parameters, with commas.
-std::string members(std::span<const ParameterState> states, size_t group) {
-  std::string out;
-  for (const ParameterState& state : states)
-    if (state.group == group) out += (out.empty() ? "" : ",") + state.name;
-  return out;
 }
 
 /// Throws FormatError unless the file's groups are these; returns the rates they were given.
@@ -65,19 +27,17 @@ std::vector<double> load_groups(const NamedTensors& in, const std::string& prefi
                        " in the file, the optimizer has ", rules.size() - 1);
   std::vector<double> rates;
   for (size_t k = 0; n > 0 && k < rules.size(); ++k) {
+    const std::string& rule = in.text(group_key(prefix, k, "rule"));
+    require<FormatError>(rule == rules[k].name(), "load: ", group_key(prefix, k, "rule"), " is ",
+                         rule, " in the file, ", rules[k].name(), " in the optimizer");
     rates.push_back(in.number<double>(group_key(prefix, k, "lr")));
-    check_rate(group_key(prefix, k, "lr"), rates.back());
-    if (k == 0) continue;
-    const std::pair<const char*, std::string> expected[] = {{"rule", rules[k].name()},
-                                                            {"parameters", members(states, k)}};
-    for (const auto& [what, ours] : expected) {
-      const std::string& theirs = in.text(group_key(prefix, k, what));
-      require<FormatError>(theirs == ours, "load: ", group_key(prefix, k, what), " is ", theirs,
-                           " in the file, ", ours, " in the optimizer");
-    }
+    check_rate(group_key(prefix, k, "lr"), rates.back(), k == 0);
   }
-  require<FormatError>(rates.empty() || rates[0] > 0, "load: ", group_key(prefix, 0, "lr"),
-                       " is 0 in the file, expected a number above 0");
+  for (const ParameterState& state : states) {
+    const size_t group = n > 0 ? in.number<size_t>(prefix + "group." + state.name) : 0;
+    require<FormatError>(group == state.group, "load: ", prefix, "group.", state.name, " is ",
+                         group, " in the file, ", state.group, " in the optimizer");
+  }
   return rates;
 }
 
@@ -87,25 +47,38 @@ Optimizer::Optimizer(std::span<const NamedParameter> parameters, UpdateRule rule
                      const Groups& groups)
     : rules_{rule}, lr_(rule.lr()) {
   rule.check();
-  check_groups(parameters, rule, groups);
-  for (const ParameterGroup& group : groups) rules_.push_back(group.rule);
-  for (const NamedParameter& named : parameters) {
-    const auto& [name, p] = named;
+  for (const auto& [name, p] : parameters) {
     const Tensor& value = p->value();
     require<DTypeError>(value.dtype() != i32, "optimizer: ", name, " is i32, expected f32 or f64");
     require<ShapeError>(value.contiguous(), "optimizer: ", name, " ", value.shape(),
                         " is a strided view (make the Parameter from to_contiguous())");
     require(!p->ref()->held, "optimizer: ", name,
             " already belongs to an optimizer or a server (let that one end first)");
-    ParameterState state{
-        .name = name, .leaf = p->ref(), .group = group_of(named, groups), .slots = {}};
+    states_.push_back({.name = name, .leaf = p->ref(), .slots = {}});
+  }
+  require<ValueError>(groups.empty() || lr_ > 0, "optimizer: groups need a rate above 0 of ",
+                      rule.name(), ", to which set_lr() relates theirs");
+  for (const ParameterGroup& group : groups) add_group(group);
+  for (ParameterState& state : states_) {
+    const Tensor& value = state.leaf->value;
     for (int k = 0; k < rules_[state.group].slots(); ++k)
       state.slots.push_back(Tensor::zeros(value.shape(), value.dtype()));
-    states_.push_back(std::move(state));
-  }
-  for (const ParameterState& state : states_) {
     gradients_.add(state.name, *state.leaf.get());
-    state.leaf->held = true;
+  }
+  for (const ParameterState& state : states_) state.leaf->held = true;
+}
+
+void Optimizer::add_group(const ParameterGroup& group) {
+  group.rule.check();
+  rules_.push_back(group.rule);
+  for (const Parameter* p : group.parameters) {
+    const auto state = std::find_if(states_.begin(), states_.end(), [&](const auto& s) {
+      return p && s.leaf.get() == p->ref().get();
+    });
+    require<ValueError>(state != states_.end(), "optimizer: a group of ", group.rule.name(),
+                        " has a pointer to no parameter of the model (give &model.NAME of it)");
+    require<ValueError>(state->group == 0, "optimizer: ", state->name, " is given twice in groups");
+    state->group = rules_.size() - 1;
   }
 }
 
@@ -178,10 +151,9 @@ void Optimizer::save(NamedTensors& out, const std::string& prefix) const {
   out.put(prefix + "groups", rules_.size() - 1);
   for (size_t k = 0; k < rules_.size(); ++k) {
     out.put(group_key(prefix, k, "lr"), rules_[k].lr());
-    if (k == 0) continue;
     out.metadata[group_key(prefix, k, "rule")] = rules_[k].name();
-    out.metadata[group_key(prefix, k, "parameters")] = members(states_, k);
   }
+  for (const ParameterState& state : states_) out.put(prefix + "group." + state.name, state.group);
 }
 
 void Optimizer::load(const NamedTensors& in, const std::string& prefix) {

@@ -37,7 +37,7 @@ class Optimizer {
   /// these or is in two groups; DTypeError or ShapeError for a parameter that cannot be trained;
   /// Error for one that another optimizer or server already updates.
   Optimizer(std::span<const NamedParameter> parameters, UpdateRule rule, const Groups& groups = {});
-  template <HasFields Model>
+  template <Module Model>
   Optimizer(Model& model, UpdateRule rule, const Groups& groups = {})
       : Optimizer(parameters(model), std::move(rule), groups) {}
   Optimizer(Optimizer&&) = default;
@@ -78,6 +78,7 @@ class Optimizer {
   void count_step() { ++steps_; }
 
  private:
+  void add_group(const ParameterGroup& group);
   std::vector<NamedTensor> slot_tensors() const;
 
   std::vector<ParameterState> states_;

@@ -39,7 +39,7 @@ namespace detail {
 
 /// The learning rate of a rule, or of the one it wraps.
 template <class R>
-auto& rate_of(R& rule) {
+double& rate_of(R& rule) {
   if constexpr (requires { rule.lr; })
     return rule.lr;
   else
@@ -47,16 +47,12 @@ auto& rate_of(R& rule) {
 }
 
 template <class R>
-concept HasRate = requires(R rule) {
-  { rule.lr } -> std::same_as<double&>;
-}
-|| requires(R rule) {
-  { rule.rule.lr } -> std::same_as<double&>;
-};
+concept HasRate =
+    std::same_as<decltype(R::lr), double> || std::same_as<decltype(R::rule.lr), double>;
 
 template <class R, class T>
-concept UpdatesElements = requires(const R& rule, std::span<T> w, std::span<const T> g,
-                                   std::span<T* const> slots) {
+concept Updates = requires(const R& rule, std::span<T> w, std::span<const T> g,
+                           std::span<T* const> slots) {
   rule.update(w, g, slots, int64_t{1});
 };
 
@@ -64,20 +60,19 @@ concept UpdatesElements = requires(const R& rule, std::span<T> w, std::span<cons
 
 template <class R>
 concept Rule = std::is_trivially_copyable_v<R> &&
-               sizeof(R) <= kMaxRuleBytes&& detail::HasRate<R>&& requires(const R& rule) {
+               sizeof(R) <= kMaxRuleBytes&& detail::HasRate<R>&& detail::Updates<
+                                R, float>&& detail::Updates<R, double>&& requires(const R& rule) {
   { R::name } -> std::convertible_to<const char*>;
   { rule.slots() } -> std::convertible_to<int>;
   rule.check();
-}
-&&detail::UpdatesElements<R, float>&& detail::UpdatesElements<R, double>;
+};
 
 namespace detail {
 
 /// What is called for a rule whose type is forgotten.
 struct RuleFunctions {
   const char* name;
-  double (*lr)(const void*);
-  void (*set_lr)(void*, double);
+  double& (*lr)(void*);
   int (*slots)(const void*);
   int (*average)(const void*);
   void (*check)(const void*);
@@ -92,22 +87,20 @@ const RuleFunctions& rule_functions() {
   static constexpr auto of = [](const void* rule) -> const R& {
     return *static_cast<const R*>(rule);
   };
+  static constexpr auto update = [](const void* rule, auto w, auto g, auto slots, int64_t step) {
+    of(rule).update(w, g, slots, step);
+  };
   static constexpr RuleFunctions functions = {
       R::name,
-      [](const void* rule) -> double { return rate_of(of(rule)); },
-      [](void* rule, double lr) { rate_of(*static_cast<R*>(rule)) = lr; },
+      [](void* rule) -> double& { return rate_of(*static_cast<R*>(rule)); },
       [](const void* rule) -> int { return of(rule).slots(); },
       [](const void* rule) -> int {
         if constexpr (requires { of(rule).average(); }) return of(rule).average();
         return -1;
       },
       [](const void* rule) { of(rule).check(); },
-      [](const void* rule, auto w, auto g, auto slots, int64_t step) {
-        of(rule).update(w, g, slots, step);
-      },
-      [](const void* rule, auto w, auto g, auto slots, int64_t step) {
-        of(rule).update(w, g, slots, step);
-      }};
+      update,
+      update};
   return functions;
 }
 // Compiled once, with the library's options.
@@ -134,8 +127,8 @@ class UpdateRule {
   }
 
   const char* name() const { return functions_->name; }
-  double lr() const { return functions_->lr(bytes_); }
-  void set_lr(double lr) { functions_->set_lr(bytes_, lr); }
+  double lr() const { return functions_->lr(const_cast<std::byte*>(bytes_)); }
+  void set_lr(double lr) { functions_->lr(bytes_) = lr; }
   /// How many numbers it keeps per weight.
   int slots() const { return functions_->slots(bytes_); }
   /// The slot that holds averages of the weights, the next one counts what is in them; -1: none.

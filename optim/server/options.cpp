@@ -21,14 +21,12 @@ void check(const ServerOptions& options, std::span<const NamedParameter> paramet
                       "ParameterServer: clip_norm is ", options.clip_norm,
                       ", expected a finite number of at least 0");
   for (const Parameter* shared : options.shared) {
-    require<ValueError>(shared, "ParameterServer: a null pointer in `shared`");
-    const bool known =
-        std::any_of(parameters.begin(), parameters.end(), [&](const NamedParameter& named) {
-          return shared->defined() && named.parameter->ref().get() == shared->ref().get();
-        });
-    require<ValueError>(known,
-                        "ParameterServer: `shared` has a parameter that is none of the model's "
-                        "(give &model.NAME of this model)");
+    const auto same = [&](const NamedParameter& named) {
+      return shared && named.parameter->ref().get() == shared->ref().get();
+    };
+    require<ValueError>(std::any_of(parameters.begin(), parameters.end(), same),
+                        "ParameterServer: `shared` has a pointer to no parameter of the model "
+                        "(give &model.NAME of it)");
   }
 }
 

@@ -8,19 +8,18 @@
 //
 // Each worker has a replica of the model with gradients of its own. update() pulls the parameters,
 // runs the loss and its backward pass on a Tape, and pushes the gradients: the update rule is
-// applied to the master's values, a shard at a time under the shard's lock, starting at another
-// shard for each worker. Row-sparse gradients push only their rows. Policies:
+// applied to the master's values. Row-sparse gradients push only their rows. Policies, each in a
+// file of its name:
 //
-//   async      (default) no order among workers. Race-free; not deterministic with several workers.
-//   sync       a round of items, one per worker, then ONE update by the weighted mean of their
-//              gradients, added in worker order: the same as one worker with the items as one
-//              batch, and deterministic for a given number of workers.
+//   async      (default) a shard at a time under its lock. Race-free; not deterministic with
+//              several workers.
+//   sync       a round of items, one per worker, then ONE update: the same as one worker with the
+//              items as one batch, and deterministic for a given number of workers.
 //   ssp        async, but no worker is more than `staleness` items ahead of another. 0 IS sync.
 //   hogwild    async without locks (Recht et al., 2011): a data race by design. Outside the
 //              guarantees of C++ and of ThreadSanitizer; opt in only.
-//   critical   one lock for all, around each pull and each push: the classic critical section.
-//   critical_push   the push under that lock, the pull outside it: races by design, as hogwild
-//   does.
+//   critical   one lock for all, around each pull and each push.
+//   critical_push   the pull outside of that lock: races by design, as hogwild does.
 //
 // Replicas hold copies of the values, except of the parameters in `shared`: these are large ones
 // that workers read where they lie, under the locks of the rows they read (async, ssp; hogwild
@@ -35,13 +34,13 @@
 
 namespace tapestry {
 
-template <class Model>
+template <Module Model>
 class ParameterServer {
  public:
   using Body = std::function<void(Model&, Worker&, int64_t item)>;
 
-  /// Throws ValueError for options out of range, and for a pointer in options.shared that is no
-  /// parameter of the model; see Optimizer for the rest.
+  /// Throws ValueError for options out of range, or a pointer in options.shared to no parameter of
+  /// the model; see Optimizer for the rest.
   ParameterServer(Model& model, UpdateRule rule, ServerOptions options = {},
                   const Optimizer::Groups& groups = {})
       : model_(model), options_(std::move(options)), optimizer_(model, std::move(rule), groups) {

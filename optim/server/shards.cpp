@@ -11,27 +11,26 @@ int64_t rows_per_lock(int64_t rows, int64_t count, int64_t granule) {
   return std::max<int64_t>(1, n < granule || n == rows ? n : n / granule * granule);
 }
 
-/// lock() unless attempt() succeeds; keeps the books.
-template <class Attempt, class Lock>
-void lock_timed(LockContext& context, Attempt attempt, Lock lock) {
-  if (attempt()) return;
-  const auto start = std::chrono::steady_clock::now();
-  lock();
-  context.wait_seconds +=
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+/// Locks it, alone or with other readers, and keeps the books.
+template <class Mutex>
+void lock_timed(Mutex& mutex, LockContext& context, bool to_read = false) {
+  const auto with = [&](auto&& own) {
+    if (!own.try_lock()) {
+      const auto start = std::chrono::steady_clock::now();
+      own.lock();
+      const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
+      context.wait_seconds += waited.count();
+    }
+    own.release();
+  };
+  if constexpr (std::is_same_v<Mutex, std::shared_mutex>)
+    if (to_read) return with(std::shared_lock(mutex, std::defer_lock));
+  with(std::unique_lock(mutex, std::defer_lock));
 }
 
 void lock_rows(RowLocks& locks, int64_t first, int64_t last, LockContext& context, bool to_read) {
   if (context.order) context.order->before_lock(context.worker);
-  for (int64_t i = first; i <= last; ++i) {
-    std::shared_mutex& mutex = locks[i];
-    if (to_read)
-      lock_timed(
-          context, [&] { return mutex.try_lock_shared(); }, [&] { mutex.lock_shared(); });
-    else
-      lock_timed(
-          context, [&] { return mutex.try_lock(); }, [&] { mutex.lock(); });
-  }
+  for (int64_t i = first; i <= last; ++i) lock_timed(locks[i], context, to_read);
   if (context.order) context.order->after_lock(context.worker);
 }
 
@@ -49,8 +48,7 @@ RowLocks::RowLocks(int64_t rows, int64_t count, int64_t granule)
 
 std::unique_lock<std::mutex> lock_in_order(std::mutex& mutex, LockContext& context) {
   if (context.order) context.order->before_lock(context.worker);
-  lock_timed(
-      context, [&] { return mutex.try_lock(); }, [&] { mutex.lock(); });
+  lock_timed(mutex, context);
   if (context.order) context.order->after_lock(context.worker);
   return {mutex, std::adopt_lock};
 }

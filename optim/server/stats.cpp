@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iomanip>
+#include <numeric>
 #include <sstream>
 
 namespace tapestry {
@@ -21,15 +22,32 @@ DelayLaw ServiceTimes::law() const {
   return {(seconds - slope * tokens) / count, slope};
 }
 
+namespace {
+
+using Stats = WorkerStats;
+constexpr std::pair<const char*, int64_t Stats::*> kCounts[] = {
+    {"items", &Stats::items},
+    {"updates", &Stats::updates},
+    {"tokens", &Stats::tokens},
+    {"pulled_bytes", &Stats::pulled_bytes},
+    {"pushed_bytes", &Stats::pushed_bytes},
+    {"overlapping_writes", &Stats::overlapping_writes}};
+constexpr std::pair<const char*, double Stats::*> kSeconds[] = {
+    {"pull_seconds", &Stats::pull_seconds},
+    {"forward_seconds", &Stats::forward_seconds},
+    {"backward_seconds", &Stats::backward_seconds},
+    {"push_seconds", &Stats::push_seconds},
+    {"update_seconds", &Stats::update_seconds},
+    {"lock_wait_seconds", &Stats::lock_wait_seconds},
+    {"lock_hold_seconds", &Stats::lock_hold_seconds},
+    {"barrier_seconds", &Stats::barrier_seconds}};
+
+}  // namespace
+
 WorkerStats& WorkerStats::operator+=(const WorkerStats& o) {
-  items += o.items, updates += o.updates, tokens += o.tokens;
-  pull_seconds += o.pull_seconds, forward_seconds += o.forward_seconds;
-  backward_seconds += o.backward_seconds, push_seconds += o.push_seconds;
-  update_seconds += o.update_seconds, lock_wait_seconds += o.lock_wait_seconds;
-  lock_hold_seconds += o.lock_hold_seconds, barrier_seconds += o.barrier_seconds;
+  for (const auto& [name, count] : kCounts) this->*count += o.*count;
+  for (const auto& [name, seconds] : kSeconds) this->*seconds += o.*seconds;
   service += o.service;
-  pulled_bytes += o.pulled_bytes, pushed_bytes += o.pushed_bytes;
-  overlapping_writes += o.overlapping_writes;
   return *this;
 }
 
@@ -53,21 +71,19 @@ WorkerStats ServerStats::total() const {
 }
 
 int64_t ServerStats::staleness_quantile(double q) const {
-  int64_t all = 0, seen = 0;
-  for (const int64_t n : staleness) all += n;
+  const auto all =
+      static_cast<double>(std::accumulate(staleness.begin(), staleness.end(), int64_t{0}));
+  int64_t seen = 0;
   for (size_t s = 0; s < staleness.size(); ++s)
-    if (static_cast<double>(seen += staleness[s]) >= q * static_cast<double>(all))
-      return static_cast<int64_t>(s);
+    if (static_cast<double>(seen += staleness[s]) >= q * all) return static_cast<int64_t>(s);
   return 0;
 }
 
 double ServerStats::mean_staleness() const {
-  double all = 0, sum = 0;
-  for (size_t s = 0; s < staleness.size(); ++s) {
-    all += static_cast<double>(staleness[s]);
-    sum += static_cast<double>(staleness[s]) * static_cast<double>(s);
-  }
-  return all > 0 ? sum / all : 0;
+  int64_t all = 0, sum = 0;
+  for (size_t s = 0; s < staleness.size(); ++s)
+    all += staleness[s], sum += staleness[s] * static_cast<int64_t>(s);
+  return all > 0 ? static_cast<double>(sum) / static_cast<double>(all) : 0;
 }
 
 double ServerStats::lock_wait_share() const {
@@ -111,20 +127,6 @@ std::string ServerStats::json() const {
   std::ostringstream out;
   out.imbue(std::locale::classic());
   out << std::setprecision(9);
-  const auto worker = [&](const WorkerStats& w) {
-    out << "{\"items\": " << w.items << ", \"updates\": " << w.updates
-        << ", \"tokens\": " << w.tokens << ", \"tokens_per_second\": "
-        << (seconds > 0 ? static_cast<double>(w.tokens) / seconds : 0)
-        << ", \"pull_seconds\": " << w.pull_seconds
-        << ", \"forward_seconds\": " << w.forward_seconds
-        << ", \"backward_seconds\": " << w.backward_seconds
-        << ", \"push_seconds\": " << w.push_seconds << ", \"update_seconds\": " << w.update_seconds
-        << ", \"lock_wait_seconds\": " << w.lock_wait_seconds
-        << ", \"lock_hold_seconds\": " << w.lock_hold_seconds
-        << ", \"barrier_seconds\": " << w.barrier_seconds
-        << ", \"pulled_bytes\": " << w.pulled_bytes << ", \"pushed_bytes\": " << w.pushed_bytes
-        << ", \"overlapping_writes\": " << w.overlapping_writes << "}";
-  };
   out << "{\"seconds\": " << seconds << ", \"tokens_per_second\": " << tokens_per_second()
       << ", \"simulated\": " << (simulated ? "true" : "false")
       << ", \"simulated_speedup\": " << (simulated ? std::to_string(simulated_speedup()) : "null")
@@ -134,8 +136,12 @@ std::string ServerStats::json() const {
   for (size_t s = 0; s < staleness.size(); ++s) out << (s ? ", " : "") << staleness[s];
   out << "], \"workers\": [";
   for (size_t k = 0; k < workers.size(); ++k) {
-    out << (k ? ", " : "");
-    worker(workers[k]);
+    const WorkerStats& w = workers[k];
+    out << (k ? ", {" : "{")
+        << "\"tokens_per_second\": " << (seconds > 0 ? static_cast<double>(w.tokens) / seconds : 0);
+    for (const auto& [name, count] : kCounts) out << ", \"" << name << "\": " << w.*count;
+    for (const auto& [name, time] : kSeconds) out << ", \"" << name << "\": " << w.*time;
+    out << '}';
   }
   out << "]}";
   return out.str();
