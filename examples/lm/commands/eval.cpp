@@ -1,13 +1,12 @@
 // lm eval: the loss and perplexity of a trained model on text.
 
 #include <fmt/format.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text/stream.h>
-
-#include <nlohmann/json.hpp>
 
 namespace tapestry::lm {
 
@@ -42,16 +41,15 @@ app::ExitCode eval(const EvalSettings& s) {
   const double bits_per_byte =
       e.bits_per_token() * static_cast<double>(e.tokens) / static_cast<double>(corpus.bytes);
   if (s.json) {
-    const nlohmann::ordered_json out = {
-        {"sentences", e.sentences},
-        {"tokens", e.tokens},
-        {"oov", e.oov},
-        {"loss", e.loss()},
-        {"perplexity", e.perplexity()},
-        {"perplexity_without_unknowns", e.perplexity_without_unknowns()},
-        {"bits_per_token", e.bits_per_token()},
-        {"bytes", corpus.bytes},
-        {"bits_per_byte", bits_per_byte}};
+    const app::Json out = {{"sentences", e.sentences},
+                           {"tokens", e.tokens},
+                           {"oov", e.oov},
+                           {"loss", e.loss()},
+                           {"perplexity", e.perplexity()},
+                           {"perplexity_without_unknowns", e.perplexity_without_unknowns()},
+                           {"bits_per_token", e.bits_per_token()},
+                           {"bytes", corpus.bytes},
+                           {"bits_per_byte", bits_per_byte}};
     fmt::print("{}\n", out.dump(2));
   } else {
     fmt::print(
@@ -65,7 +63,7 @@ app::ExitCode eval(const EvalSettings& s) {
   return app::ExitCode::ok;
 }
 
-void add_options(CLI::App& command, EvalSettings& s) {
+void add_options(app::Command& command, EvalSettings& s) {
   command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
   command.add_option("FILE", s.files, "text to evaluate on (- for standard input)")->required();
   command.add_option("--format", s.format, "what files hold (default: as trained)")

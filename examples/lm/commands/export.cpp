@@ -29,7 +29,7 @@ std::string numbers(int64_t size) {
 
 }  // namespace
 
-void add_options(CLI::App& command, ExportSettings& s) {
+void add_options(app::Command& command, ExportSettings& s) {
   command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
   command.add_option("-o,--output", s.output, "FILE.npz (U, V, W) or FILE.safetensors (PyTorch)")
       ->required();
@@ -63,7 +63,7 @@ app::ExitCode export_model(const ExportSettings& s) {
   return app::ExitCode::ok;
 }
 
-void add_options(CLI::App& command, ImportSettings& s) {
+void add_options(app::Command& command, ImportSettings& s) {
   command.add_option("FILE", s.file, "FILE.npz (U, V, W) or FILE.safetensors (PyTorch)")
       ->required();
   command.add_option("-o,--output", s.output, "run directory")->required();

@@ -32,7 +32,7 @@ std::vector<CheckedParameter> check_gradients(std::span<const NamedParameter> pa
   return out;
 }
 
-void add_options(CLI::App& command, GradcheckSettings& s) {
+void add_options(app::Command& command, GradcheckSettings& s) {
   add_model_options(command, s.model, s.bptt);
   const std::string group = "Check";
   command.add_option("--sentences", s.sentences, "in the batch")
