@@ -72,9 +72,9 @@ struct TrainSettings {
 TrainSettings defaults_of(int argc, const char* const* argv);
 
 /// Registers the options of `lm train`, whose defaults are those of `settings`.
-void add_options(CLI::App& command, TrainSettings& settings);
+void add_options(app::Command& command, TrainSettings& settings);
 /// Those that decide the shape of a model and how far errors flow back in it.
-void add_model_options(CLI::App& command, ModelShape& model, Bptt& bptt);
+void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt);
 
 /// Checks what CLI11 cannot, options that exclude or need each other, and fills in what follows
 /// from others. Throws UserError (usage).

@@ -1,5 +1,6 @@
 // lm train: reads text or draws a built-in corpus, trains a model, leaves a run directory.
 
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/plot.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/text.h>
@@ -14,13 +15,12 @@
 #include <tapestry/examples/lm/training/verify_resume.h>
 
 #include <ctime>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 namespace tapestry::lm {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using app::Json;
 
 Json results_of(const TrainSettings& s, const Data& data, const TrainResult& result,
                 int64_t parameters) {

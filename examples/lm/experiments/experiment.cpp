@@ -16,7 +16,7 @@ TrainSettings experiment_settings() {
   return s;
 }
 
-void add_experiment_options(CLI::App& command, TrainSettings& s) {
+void add_experiment_options(app::Command& command, TrainSettings& s) {
   using app::number, app::whole_number;
   command.add_option("FILE", s.input.files, "text to train on (default: the built-in zipf)");
   command.add_option("--size", s.input.size, "training sentences of the built-in corpus")
