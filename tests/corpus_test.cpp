@@ -6,6 +6,7 @@
 #include <tapestry/tensor/error.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -102,15 +103,83 @@ TEST_CASE("text: all Unicode white space separates, no-break spaces do not") {
   CHECK(read("a\u00A0b\u202Fc\u2007d") == "a\u00A0b\u202Fc\u2007d");
 }
 
-TEST_CASE("text: a line of a megabyte is one sentence") {
-  std::string line;
-  while (line.size() < 1'000'000) line += "word" + std::to_string(line.size() % 7) + ' ';
-  const TemporaryFile file(line + "\nnext");
-  const Corpus corpus = read_sentences({file.path});
-  REQUIRE(corpus.sentences() == 2);
-  CHECK(corpus.sentence(0).size() == line.size() / 6);
+TEST_CASE("text: a token may be a megabyte, and a sentence 10000 tokens") {
   const TemporaryFile solid(std::string(1'000'000, 'x'));
   CHECK(read_sentences({solid.path}).types.token(0).size() == 1'000'000);
+  std::string line;
+  for (int64_t i = 0; i < kLongestSentence; ++i) line += "word" + std::to_string(i % 7) + ' ';
+  const TemporaryFile longest(line + "\nnext"), longer(line + "word\n");
+  CHECK(read_sentences({longest.path}).sentence(0).size() == size_t{kLongestSentence});
+  CHECK(read_sentences({longest.path}).notes.empty());
+  CHECK(read_sentences({longer.path}).sentences() == kLongestSentence / kPiece + 1);
+}
+
+TEST_CASE("text: lines end with CR where there is no LF, and a note says so") {
+  CHECK(read("a b\rc\r") == "a b|c");
+  CHECK(read("a b\rc") == "a b|c");
+  CHECK(read("a b\rc\nd") == "a b c|d");
+  CHECK(read("a b\r") == "a b");
+  CHECK(begins(read_failure("ab\rc\xFF"), "F:2:2: invalid UTF-8 byte 0xFF"));
+  const TemporaryFile old("a\rb\r"), usual("a\r\nb\r\n");
+  const Corpus corpus = read_sentences({old.path, usual.path});
+  REQUIRE(corpus.notes.size() == 1);
+  CHECK(corpus.notes[0] == old.path + ": lines end with CR");
+}
+
+TEST_CASE("text: UTF-16 and UTF-32 are named, with a remedy") {
+  const auto wide = [](const std::string& encoding) {
+    return "F:1:1: the text is " + encoding + " (convert the file: iconv -f " + encoding +
+           " -t UTF-8)";
+  };
+  const std::string text = "\xFF\xFEh\0e\0y\0\n\0"s;
+  CHECK(read_failure(text) == wide("UTF-16"));
+  CHECK(read_failure(text, {.on_bad_utf8 = "replace"}) == wide("UTF-16"));
+  CHECK(load_failure(text) == wide("UTF-16"));
+  CHECK(read_failure("\xFE\xFF\0h\0e"s) == wide("UTF-16"));
+  CHECK(read_failure("h\0e\0y\0\n\0"s) == wide("UTF-16LE"));
+  CHECK(read_failure("\0h\0e\0y\0\n"s) == wide("UTF-16BE"));
+  CHECK(read_failure("\xFF\xFE\0\0h\0\0\0"s) == wide("UTF-32"));
+}
+
+TEST_CASE("corpus: a line of megabytes is read in parts and cut into pieces, and stays one") {
+  std::string line;
+  for (int i = 0; line.size() < 2'500'000; ++i) line += "word" + std::to_string(i % 1000) + "  ";
+  const TemporaryFile file("first\n" + line + "\nlast one\n");
+  const Corpus corpus = read_sentences({file.path});
+  CHECK(corpus.words(0) == std::vector<std::string>{"first"});
+  CHECK(corpus.words(corpus.sentences() - 1) == std::vector<std::string>{"last", "one"});
+  std::string joined;
+  for (int64_t i = 1; i < corpus.sentences() - 1; ++i) {
+    CHECK(corpus.continues(i) == (i > 1));
+    CHECK(corpus.sentence(i).size() <= size_t{kPiece});
+    for (const std::string& word : corpus.words(i)) joined += word + "  ";
+  }
+  CHECK(joined == line);
+  CHECK_FALSE(corpus.continues(0));
+  CHECK_FALSE(corpus.continues(corpus.sentences() - 1));
+  REQUIRE(corpus.notes.size() == 1);
+  CHECK(corpus.notes[0].find("1 line of more than 10000 tokens (the longest ") < 100);
+  const auto bytes = static_cast<int64_t>(6 + line.size() - 1 + 9);
+  CHECK(corpus.bytes <= bytes);  // one space less where it was cut between two
+  CHECK(corpus.bytes >= bytes - 3);
+
+  // Every token of the line is predicted once, and its end.
+  const Vocabulary vocabulary = Vocabulary::build(corpus);
+  const EncodedCorpus encoded = vocabulary.encode(corpus);
+  CHECK(encoded.tokens() == corpus.tokens() + 3);
+  CHECK(vocabulary.count(Vocabulary::end) == 3);
+  for (int64_t i = 0; i < encoded.sentences(); ++i) {
+    CHECK(encoded.continues(i) == corpus.continues(i));
+    if (encoded.continues(i)) CHECK(encoded.inputs(i)[0] == encoded.targets(i - 1).back());
+  }
+
+  CHECK(
+      begins(read_failure(line + "\xFF"), "F:1:" + std::to_string(line.size() + 1) + ": invalid"));
+  const std::string characters = show(read_sentences({file.path}, {.tokenizer = "char"}));
+  CHECK(std::count(characters.begin(), characters.end(), 'w') ==
+        std::count(line.begin(), line.end(), 'w'));
+  CHECK(static_cast<size_t>(std::count(characters.begin(), characters.end(), ' ')) >
+        line.size() / 2);
 }
 
 TEST_CASE("text: what is not UTF-8 is an error with line and column in characters") {
@@ -273,9 +342,10 @@ TEST_CASE("vocabulary: what is saved is what is loaded") {
 TEST_CASE("vocabulary: a malformed file is an error with its position") {
   const std::string head = "<unk>\t0\n<s>\t1\n</s>\t1\n";
   CHECK(load_failure(head + "a\t1\n") == "no error");
+  CHECK(load_failure("<unk>\t0\r\n<s>\t1\r\n</s>\t1\r\na\t1\r\n") == "no error");
   CHECK(begins(load_failure(head + "a 1\n"), "F:4:1: expected token<TAB>count"));
   CHECK(begins(load_failure(head + "é\tx\n"), "F:4:3: count 'x' is not a whole number"));
-  for (const char* count : {"", "-1", "1 ", "1\t2", "1.5", "+1", "99999999999999999999", "1\r"}) {
+  for (const char* count : {"", "-1", "1 ", "1\t2", "1.5", "+1", "99999999999999999999", "1\r\r"}) {
     CAPTURE(count);
     CHECK(begins(load_failure(head + "a\t" + count + "\n"), "F:4:3: count '"));
   }

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Runs lm on every kind of input that it refuses and compares what it says with examples/lm/ERRORS.md.
+# Runs lm on every kind of input that it refuses and compares what it says with tests/lm_errors.md.
 #   lm_errors_test.sh PROGRAM SOURCE_DIRECTORY [--write]
-# --write brings ERRORS.md up to date instead.
+# --write brings lm_errors.md up to date instead.
 set -u
-table=$(realpath "$2")/examples/lm/ERRORS.md
+table=$(realpath "$2")/tests/lm_errors.md
 PATH=$(dirname "$(realpath "$1")"):$PATH
 export LC_ALL=C NO_COLOR=1
 work=$(mktemp -d)
@@ -226,8 +226,8 @@ all > table
 if [[ ${3-} == --write ]]; then
   cp table "$table"
 elif diff "$table" table; then
-  echo "ok $(grep -c '^| .* `' table) errors are those of ERRORS.md"
+  echo "ok $(grep -c '^| .* `' table) errors are those of lm_errors.md"
 else
-  echo 'not ok the errors of lm are not those of ERRORS.md (see above: < committed, > found)'
+  echo 'not ok the errors of lm are not those of lm_errors.md (see above: < committed, > found)'
   exit 1
 fi

@@ -3,11 +3,12 @@
 #include <doctest/doctest.h>
 #include <tapestry/examples/common/units.h>
 #include <tapestry/examples/lm/model/credit.h>
+#include <tapestry/examples/lm/model/evaluate.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text/grammar.h>
 #include <tapestry/examples/lm/text/stream.h>
 #include <tapestry/examples/lm/training/checkpoint.h>
-#include <tapestry/examples/lm/training/place.h>
+#include <tapestry/examples/lm/training/position.h>
 #include <tapestry/examples/lm/training/trainer.h>
 #include <unistd.h>
 
@@ -64,12 +65,12 @@ TEST_CASE("a sum of losses does not depend on the order") {
 }
 
 TEST_CASE("a place is kept exactly, also before there is a best loss") {
-  Place place;
+  Position place;
   place.epoch = 2, place.item = 7, place.seconds = 0.1 + 0.2;
   place.of_row.add(1.0 / 3, 5);
   NamedTensors state;
   place.save(state);
-  Place back;
+  Position back;
   back.load(state);
   CHECK(back.item == 7);
   CHECK(back.seconds == place.seconds);
@@ -122,9 +123,9 @@ TEST_CASE("a stream has every token once, in order, in any number of columns") {
   // Without truncation of the state, the pieces of a stream are one long sentence.
   Rng rng(1);
   const ModelShape shape{.cell = "gru", .vocabulary = vocabulary, .hidden = 5};
-  const LanguageModel<GRUCell> model(shape, rng, f64);
+  const LanguageModel model(shape, rng, f64);
   const Stream whole(corpus, 1, corpus.tokens());
-  auto state = model.rnn.zero(1);
+  State state = model.rnn.zero(1);
   CHECK(evaluate_stream(model, corpus).total ==
         doctest::Approx(model.loss(whole.batch(0), 1, &state, nullptr).value().item()));
 }
@@ -143,8 +144,9 @@ TEST_CASE("credit: a memory of nothing passes no error on, a copy all of it") {
   const EncodedCorpus corpus = sentences(50, &vocabulary);
   Rng rng(1);
   const ModelShape shape{.cell = "rnn", .vocabulary = vocabulary, .hidden = 6};
-  LanguageModel<RNNCell> model(shape, rng, f64);
-  model.rnn.cells[0].w_hh.value().fill_(0);
+  LanguageModel model(shape, rng, f64);
+  for (const NamedParameter& p : parameters(model))
+    if (p.name == "rnn.cells.0.w_hh") p.parameter->value().fill_(0);
   const auto none = credit_horizon(model, corpus, 5);
   REQUIRE(none.size() == 6);
   CHECK(none[0] == doctest::Approx(1));

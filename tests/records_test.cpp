@@ -63,7 +63,7 @@ TEST_CASE("csv: quoted fields hold separators, quotes and line ends") {
   CHECK(show("a,x\n\"b, \"\"c\"\"\nd\",y\ne,z") == "1:1 a|2:2 b, \"c\"\nd|4:1 e");
   CHECK(show("\"one\"\n\"two\"\n") == "1:2 one|2:2 two");
   CHECK(show("a\r\nb\r\n") == "1:1 a|2:1 b");
-  CHECK(show("a\rb\rc") == "1:1 a|1:3 b|1:5 c");
+  CHECK(show("a\rb\rc") == "1:1 a|2:1 b|3:1 c");
   CHECK(show("\n\na\n\n\nb\n\n") == "3:1 a|6:1 b");
   CHECK(show("\xEF\xBB\xBF\"a\"\n") == "1:2 a");
   CHECK(show("\"\",x\n,y\na,z\n") == "1:2 |2:1 |3:1 a");

@@ -22,6 +22,7 @@ struct EvalSettings {
   int64_t batch = 32;
   std::string format, column, dtype;  // empty: as trained
   int64_t max_sentences = 0;
+  int64_t ngram = 0;  // order of an n-gram model to compare with; 0: none
   bool json = false;
   app::CommonOptions common;
 };
@@ -76,15 +77,17 @@ struct VocabSettings {
 void add_options(CLI::App& command, VocabSettings& settings);
 app::ExitCode vocab(const VocabSettings& settings);
 
-/// Writes a model for other programs, or reads what they wrote.
+/// Writes a model for other programs.
 struct ExportSettings {
   std::string run, output;
 };
 void add_options(CLI::App& command, ExportSettings& settings);
 app::ExitCode export_model(const ExportSettings& settings);
 
+/// Makes a run of what they wrote.
 struct ImportSettings {
   std::string file, output, vocab;
+  std::string unknown, begin, end;  // tokens; empty: by their usual names
   TextSettings text;
   bool overwrite = false;
 };

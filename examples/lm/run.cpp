@@ -5,6 +5,8 @@
 #include <tapestry/examples/lm/text/text.h>
 #include <tapestry/examples/lm/training/checkpoint.h>
 
+#include <tapestry/nn/checkpoint.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <tuple>
@@ -121,7 +123,7 @@ std::string config_text(const TrainSettings& settings) {
     else if constexpr (std::is_same_v<T, DType>)
       out = name_of(kTypes, value);
     else if constexpr (std::is_same_v<T, UpdatePolicy>)
-      out = name_of(value);
+      out = policy_name(value);
     else
       out = value;
   });
@@ -196,7 +198,7 @@ Run Run::open(const std::string& path) {
   std::error_code ignored;
   const bool whole = fs::is_directory(path, ignored);
   if (!whole && fs::exists(path, ignored))
-    directory = fs::path(path).parent_path();
+    directory = fs::path(path).has_parent_path() ? fs::path(path).parent_path() : ".";
   else if (!whole)
     throw UserError(ExitCode::no_input, path + ": no such run",
                     "name the directory that lm train printed");
@@ -221,6 +223,18 @@ Run Run::open(const std::string& path) {
                        " tokens and config.json says ", run.settings.model.vocabulary,
                        " (were files of two runs mixed?)");
   return run;
+}
+
+LanguageModel Run::model(DType dtype) const {
+  Rng rng(0);
+  LanguageModel out(settings.model, rng, settings.dtype);
+  try {
+    from_tensors(out, state, "model.");
+  } catch (const FormatError& e) {
+    fail<FormatError>(checkpoint.string(), " does not fit config.json: ", e.what());
+  }
+  out.rnn.set_bptt(settings.bptt);
+  return cast(out, dtype);
 }
 
 }  // namespace tapestry::lm

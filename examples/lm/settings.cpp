@@ -351,7 +351,7 @@ bool in_rounds(const ParallelSettings& p) {
   return p.update == UpdatePolicy::sync || (p.update == UpdatePolicy::ssp && p.staleness == 0);
 }
 
-const char* name_of(UpdatePolicy policy) {
+const char* policy_name(UpdatePolicy policy) {
   for (const auto& [name, value] : update_policies())
     if (value == policy) return name.c_str();
   return "";

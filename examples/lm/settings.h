@@ -3,8 +3,9 @@
 // command line, in config.json, and in the commands that read a run.
 
 #include <tapestry/examples/common/common_options.h>
-#include <tapestry/examples/lm/model/model.h>
+#include <tapestry/examples/lm/model/shape.h>
 #include <tapestry/examples/lm/text/text_settings.h>
+#include <tapestry/nn/unroll.h>
 #include <tapestry/optim/server/parameter_server.h>
 
 #include <cstdint>
@@ -89,7 +90,7 @@ std::string describe_training(const TrainSettings& settings);
 bool in_rounds(const ParallelSettings& settings);
 /// "async", "sync", ...
 const std::vector<std::pair<std::string, UpdatePolicy>>& update_policies();
-const char* name_of(UpdatePolicy policy);
+const char* policy_name(UpdatePolicy policy);
 
 /// Throws UserError (usage) for a shape or a truncation that makes no sense.
 void check_model(const ModelShape& model, const Bptt& bptt);

@@ -83,10 +83,10 @@ double second_core(int rounds) {
 void one_worker(const lm::EncodedCorpus& corpus) {
   bench::ReferenceStep plain(corpus, 1, dtype, {BpttMode::exact, 4});
   auto model = bench::ReferenceStep::initial(dtype);
-  model.rnn.bptt = plain.model.rnn.bptt;
-  ParameterServer<lm::LanguageModel<RNNCell>> server(
-      model, SGD{.lr = 0.005}, {.shared = {&model.input.table, &model.weight}});
-  const auto body = [&](lm::LanguageModel<RNNCell>& m, Worker& w, int64_t item) {
+  model.rnn.set_bptt(plain.model.rnn.bptt());
+  ParameterServer<lm::LanguageModel> server(
+      model, SGD{.lr = 0.005}, {.shared = {&model.input.table, &model.softmax.weight}});
+  const auto body = [&](lm::LanguageModel& m, Worker& w, int64_t item) {
     const lm::Batch& b = plain.batches[static_cast<size_t>(item)];
     w.update([&] { return m.loss(b); }, static_cast<double>(b.tokens()));
   };

@@ -59,7 +59,7 @@ app::ExitCode info(const InfoSettings& settings) {
   fmt::print("result      {}\n\n", describe_results(run.directory / "results.json"));
 
   std::ostringstream parameters;
-  with_cell(s.model.cell, [&]<class Cell>() { summary(parameters, run.model<Cell>(s.dtype)); });
+  summary(parameters, run.model());
   fmt::print("{}\n", parameters.str());
 
   std::vector<std::string> files;

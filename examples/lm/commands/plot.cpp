@@ -78,6 +78,9 @@ void staleness(const PlotSettings& s, const fs::path& out) {
 
 /// The sentences that a run was judged by, else those it was trained on.
 std::optional<EncodedCorpus> text_of(const Run& run) {
+  const InputSettings& input = run.settings.input;
+  for (const auto* files : {&input.files, &input.valid})
+    if (std::find(files->begin(), files->end(), "-") != files->end()) return std::nullopt;
   try {
     Data data = read_data(run.settings.input);
     const bool held_out = data.valid.sentences() >= 20;
@@ -101,9 +104,7 @@ void horizon(const PlotSettings& s, const fs::path& out) {
       app::warn("lm", path + ": no credit horizon: the text it was trained on cannot be read");
       continue;
     }
-    const auto share = with_cell(run.settings.model.cell, [&]<class Cell>() {
-      return credit_horizon(run.model<Cell>(f64), *text, std::min(s.steps, text->longest - 1));
-    });
+    const auto share = credit_horizon(run.model(f64), *text, std::min(s.steps, text->longest - 1));
     if (share.size() < 2) continue;
     app::Series series{.name = name_of(path), .x = {}, .y = share};
     for (size_t k = 0; k < share.size(); ++k) series.x.push_back(static_cast<double>(k));

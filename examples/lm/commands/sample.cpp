@@ -70,9 +70,7 @@ app::ExitCode sample(const SampleSettings& s) {
                          "raise --length");
   const Run run = Run::open(s.run);
   const std::vector<int32_t> prompt = encode_prompt(run, s.prompt);
-  const Reader read = with_cell(run.settings.model.cell, [&]<class Cell>() {
-    return reader(run.model<Cell>(run.settings.dtype));
-  });
+  const Reader read = reader(run.model());
   const Tokenizer tokenizer(run.settings.input.text);
   for (int64_t i = 0; i < s.n; ++i) {
     Rng rng(s.seed, static_cast<uint64_t>(i));  // sentence i is the same whatever --n

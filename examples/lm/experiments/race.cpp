@@ -38,12 +38,11 @@ EncodedCorpus first_of(const EncodedCorpus& corpus, int64_t n) {
   return out;
 }
 
-template <class Cell>
 Course run(const RaceSettings& s, const Data& data, const EncodedCorpus& probe, int64_t workers,
            int64_t threads, Course course) {
   TrainSettings settings = s.train;
   settings.parallel.workers = workers;
-  Experiment<Cell> experiment(settings, data.train);
+  Experiment experiment(settings, data.train);
   app::Progress progress(static_cast<double>(s.most), s.train.common.progress_settings("sent"));
   double seconds = 0;
   const auto evaluate_now = [&] {
@@ -158,14 +157,12 @@ app::ExitCode race(RaceSettings s) {
       s.train.output, {"race.csv", "loss.*"},
       s.train.overwrite ? app::IfRunExists::overwrite : app::IfRunExists::refuse);
 
-  const auto courses = with_cell(s.train.model.cell, [&]<class Cell>() {
-    const auto count = [](int64_t n, const char* what) {
-      return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
-    };
-    return std::vector<Course>{
-        run<Cell>(s, data, probe, s.workers, 1, {count(s.workers, "asynchronous worker")}),
-        run<Cell>(s, data, probe, 1, s.threads, {"one update by " + count(s.threads, "thread")})};
-  });
+  const auto count = [](int64_t n, const char* what) {
+    return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
+  };
+  const std::vector<Course> courses{
+      run(s, data, probe, s.workers, 1, {count(s.workers, "asynchronous worker")}),
+      run(s, data, probe, 1, s.threads, {"one update by " + count(s.threads, "thread")})};
   print_table(s, courses);
   app::write_atomically(directory / "race.csv", csv(courses));
   app::draw(picture(s, courses), directory / "loss", "lm", s.train.common.quiet);

@@ -20,11 +20,10 @@ struct Row {
   double loss = std::numeric_limits<double>::quiet_NaN();
 };
 
-template <class Cell>
 Row train(const TrainSettings& s, const EncodedCorpus& corpus, int64_t sentences,
           const DelayLaw* law) {
   Row row{s.parallel.workers, s.batch, law != nullptr};
-  Experiment<Cell> experiment(s, corpus);
+  Experiment experiment(s, corpus);
   try {
     row.stats = experiment.run(sentences, law);
     row.loss = experiment.online_loss();
@@ -46,9 +45,7 @@ std::vector<Row> train_all(SweepSettings& s, const EncodedCorpus& corpus) {
       one.batch = batch;
       one.parallel.workers = workers;
       const bool simulated = workers > cores;
-      rows.push_back(with_cell(one.model.cell, [&]<class Cell>() {
-        return train<Cell>(one, corpus, s.sentences, simulated ? &law : nullptr);
-      }));
+      rows.push_back(train(one, corpus, s.sentences, simulated ? &law : nullptr));
       if (!simulated) law = rows.back().stats.delay_law();
       const Row& row = rows.back();
       progress.update(static_cast<double>(rows.size()), [&] {

@@ -7,6 +7,16 @@
 
 namespace tapestry::lm {
 
+Reader reader(LanguageModel model) {
+  // A std::function is copied, a model should not be.
+  const auto shared = std::make_shared<const LanguageModel>(std::move(model));
+  return [shared, state = State{}](int32_t id) mutable {
+    if (id == Vocabulary::begin) state = shared->rnn.zero(1);
+    const Tensor logits = shared->step(Tensor::indices({id}), state).value();
+    return logits.cast(f64).to_vector<double>();
+  };
+}
+
 int32_t draw(std::vector<double> logits, const Sampling& s, Rng& rng) {
   const auto best = std::max_element(logits.begin(), logits.end());
   require<NonFiniteError>(best != logits.end() && std::isfinite(*best),

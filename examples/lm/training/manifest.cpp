@@ -3,7 +3,7 @@
 #include <sys/utsname.h>
 #include <tapestry/examples/common/version.h>
 #include <tapestry/examples/lm/run.h>
-#include <tapestry/examples/lm/training/checkpoint.h>
+#include <tapestry/examples/lm/training/fingerprint.h>
 #include <unistd.h>
 
 #include <ctime>
