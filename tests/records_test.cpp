@@ -2,34 +2,14 @@
 #include <tapestry/examples/lm/text/corpus.h>
 #include <tapestry/examples/lm/text/records.h>
 #include <tapestry/tensor/error.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
+#include "text_files.h"
 
 using namespace tapestry;
 using namespace tapestry::lm;
 using namespace std::string_literals;
 
 namespace {
-
-struct TemporaryFile {
-  std::string path;
-  TemporaryFile(const std::string& bytes, const std::string& extension) {
-    static int counter = 0;
-    path = (std::filesystem::temp_directory_path() / "tapestry_records_test_").string() +
-           std::to_string(getpid()) + "_" + std::to_string(counter++) + extension;
-    std::ofstream(path, std::ios::binary) << bytes;
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  ~TemporaryFile() { std::filesystem::remove(path); }
-};
-
-std::string without(std::string text, const std::string& part) {
-  for (size_t at; (at = text.find(part)) != std::string::npos;) text.replace(at, part.size(), "F");
-  return text;
-}
 
 // "LINE:COLUMN text" of each record, joined by '|'; or the message of the error.
 std::string show(const std::string& bytes, const TextSettings& settings,

@@ -106,10 +106,20 @@ void for_each_setting(Settings& s, F&& f) {
 }  // namespace
 
 const std::vector<std::string>& run_files() {
-  static const std::vector<std::string> files = {
-      "config.json", "run.json",     "vocab.txt",     "ckpt-*.safetensors", "last",
-      "best",        "metrics.csv",  "metrics.jsonl", "learning_curve.*",   "credit_horizon.*",
-      "staleness.*", "results.json", "server.json"};
+  static const std::vector<std::string> files = {"config.json",
+                                                 "run.json",
+                                                 "vocab.txt",
+                                                 "ckpt-*.safetensors",
+                                                 "last",
+                                                 "best",
+                                                 "metrics.csv",
+                                                 "metrics.jsonl",
+                                                 "learning_curve.*",
+                                                 "learning_curve_time.*",
+                                                 "credit_horizon.*",
+                                                 "staleness.*",
+                                                 "results.json",
+                                                 "server.json"};
   return files;
 }
 

@@ -23,13 +23,18 @@ std::string name_of(const fs::path& run) {
   return run.filename().empty() ? run.parent_path().filename().string() : run.filename().string();
 }
 
+/// Of a picture of several runs the key names them, of one the title.
+std::string title(const char* what, const PlotSettings& s) {
+  return s.runs.size() == 1 ? fmt::format("{} of {}", what, name_of(s.runs[0])) : what;
+}
+
 void draw(const app::Plot& plot, const fs::path& stem, const PlotSettings& s) {
   app::draw(plot, stem, "lm", s.quiet);
   fmt::print("{}.csv\n", stem.string());
 }
 
 void learning_curves(const PlotSettings& s, const fs::path& out) {
-  app::Plot tokens{.title = "Learning curves",
+  app::Plot tokens{.title = title("Learning curves", s),
                    .x_label = "tokens read",
                    .y_label = "loss, nats per token",
                    .series = {}};
@@ -51,10 +56,11 @@ void learning_curves(const PlotSettings& s, const fs::path& out) {
 
 /// From server.json, which a run with several workers leaves when it has ended.
 void staleness(const PlotSettings& s, const fs::path& out) {
-  app::Plot plot{.title = "Staleness of the updates",
+  app::Plot plot{.title = title("Staleness of the updates", s),
                  .x_label = "updates by others between pull and push",
                  .y_label = "share of the updates",
-                 .series = {}};
+                 .series = {},
+                 .y_from_zero = true};
   for (const std::string& run : s.runs) {
     const fs::path path = fs::path(run) / "server.json";
     if (!fs::exists(path)) continue;
@@ -93,15 +99,17 @@ std::optional<EncodedCorpus> text_of(const Run& run) {
 }
 
 void horizon(const PlotSettings& s, const fs::path& out) {
-  app::Plot plot{.title = "Credit horizon",
+  app::Plot plot{.title = title("Credit horizon", s),
                  .x_label = "steps back",
                  .y_label = "share of the error",
-                 .series = {}};
+                 .series = {},
+                 .y_from_zero = true};
   for (const std::string& path : s.runs) {
     const Run run = Run::open(path);
     const auto text = text_of(run);
     if (!text) {
-      app::warn("lm", path + ": no credit horizon: the text it was trained on cannot be read");
+      app::warn("lm",
+                path + ": no credit horizon: the text it was trained on cannot be read again");
       continue;
     }
     const auto share = credit_horizon(run.model(f64), *text, std::min(s.steps, text->longest - 1));

@@ -1,6 +1,7 @@
 // lm selftest: whether this machine computes what it should: gradients, products, threads.
 
 #include <fmt/format.h>
+#include <omp.h>
 #include <sched.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/lm/commands.h>

@@ -30,14 +30,14 @@ struct LongSentences {
 
   /// After a sentence, or a part of one, of so many tokens.
   void add(int64_t more, bool begins) {
-    const bool counted = !begins && tokens > kLongestSentence;
+    const bool counted = !begins && tokens > kLongestUncut;
     tokens = begins ? more : tokens + more;
-    count += tokens > kLongestSentence && !counted;
+    count += tokens > kLongestUncut && !counted;
     longest = std::max(longest, tokens);
   }
   std::string note() const {
     return fmt::format("{} line{} of more than {} tokens (the longest {}) read in pieces of {}",
-                       count, count == 1 ? "" : "s", kLongestSentence, longest, kPiece);
+                       count, count == 1 ? "" : "s", kLongestUncut, longest, kPiece);
   }
 };
 
@@ -97,7 +97,7 @@ bool Corpus::continues(int64_t i) const {
 }
 
 void Corpus::add_part(std::span<const std::string_view> tokens, bool begins) {
-  const size_t longest = tokens.size() > size_t{kLongestSentence} ? kPiece : kLongestSentence;
+  const size_t longest = tokens.size() > size_t{kLongestUncut} ? kPiece : kLongestUncut;
   for (; !tokens.empty(); begins = false) {
     if (!begins) pieces.push_back(sentences());
     const auto piece = tokens.first(std::min(longest, tokens.size()));

@@ -5,7 +5,7 @@
 // appearance, and a sentence is a run of such numbers, so text costs four bytes a token.
 // A corpus has no begin and end tokens: those come with a vocabulary's encoding.
 //
-// A sentence of more than kLongestSentence tokens, as in a text without line ends, is cut into
+// A sentence of more than kLongestUncut tokens, as in a text without line ends, is cut into
 // pieces of kPiece tokens. Each is a sentence here, of which continues() says that it goes on where
 // the one before it was cut.
 
@@ -21,7 +21,7 @@
 
 namespace tapestry::lm {
 
-constexpr int64_t kLongestSentence = 10'000, kPiece = 200;
+constexpr int64_t kLongestUncut = 10'000, kPiece = 200;
 
 struct Corpus {
   TokenTable types;

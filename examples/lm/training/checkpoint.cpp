@@ -78,6 +78,11 @@ void CheckpointWriter::write(NamedTensors state, int64_t updates, bool best) {
   try {
     write_safetensors((directory_ / name).string(), state);
   } catch (const FileError& e) {
+    if (!fs::exists(directory_.path()))
+      throw app::UserError(app::ExitCode::io_error,
+                           "the run directory is gone: it was removed or renamed while training",
+                           "what was learnt since then is lost; start again",
+                           directory_.path().string());
     const auto good = checkpoints(directory_.path());
     throw app::UserError(
         app::ExitCode::io_error, fmt::format("the checkpoint could not be saved: {}", e.what()),

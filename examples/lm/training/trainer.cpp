@@ -97,7 +97,7 @@ void Trainer::train_on() {
   segment_updates_ = position_.updates, segment_item_ = position_.item;
   const int64_t left = items_.size() - position_.item;
   if (left == 0) return;  // a signal came between the last item and the end of the epoch
-  set_kernel_threads(static_cast<int>(s_.parallel.threads));
+  const KernelThreads scope(static_cast<int>(s_.parallel.threads));
   const auto body = [this, first = position_.item](LanguageModel& m, Worker& w, int64_t item) {
     train_item(m, w, first + item);
   };
