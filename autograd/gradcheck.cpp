@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include <tapestry/autograd/record.h>
 #include <tapestry/tensor/arith.h>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <ostream>
 
 #include <tapestry/autograd/segment.h>
 #include <tapestry/tensor/reduce.h>

@@ -9,6 +9,7 @@
 // tapes: a thread keeps its graphs, so a warm step allocates nothing. Output values are not kept: a
 // temporary that no rule saved is freed at its semicolon.
 
+#include <iosfwd>
 #include <memory>
 #include <vector>
 

@@ -37,7 +37,7 @@ Tensor cumsum_reversed(const Tensor& a, int dim);
 Tensor softmax(const Tensor& a, int dim = -1);
 Tensor log_softmax(const Tensor& a, int dim = -1);
 
-/// The sum of squares of every element, accumulated in f64.
+/// The sum of squares of every element; f32 squares that overflow or vanish are added in f64.
 double squared_norm(const Tensor& a);
 /// True when no element is NaN or infinite.
 bool all_finite(const Tensor& a);

@@ -188,6 +188,8 @@ Entry parse_entry(const std::string& name, const Json& json, uint64_t data_size,
           "the product of the sizes overflows");
     bytes *= dims[i];
   }
+  check(strides / (entry.wide ? 8 : static_cast<int64_t>(size_of(entry.dtype))) < int64_t{1} << 60,
+        "the shape has too many elements");
   entry.shape = Shape(std::span<const int64_t>(dims.data(), sizes.size()));
 
   check(list_of_sizes(offsets) && offsets.size() == 2, "data_offsets is not a pair of positions");
@@ -213,7 +215,8 @@ Tensor read_tensor(int fd, const Entry& entry, uint64_t offset, const std::strin
   const std::span<int32_t> to = out.write<int32_t>();
   for (size_t i = 0; i < wide.size(); ++i) {
     require<FormatError>(std::in_range<int32_t>(wide[i]), "read: ", path, ": tensor ",
-                         quoted(entry.name), ": ", wide[i], " does not fit 32 bits");
+                         quoted(entry.name), ": ", wide[i],
+                         " does not fit 32 bits (there are no 64-bit indices)");
     to[i] = static_cast<int32_t>(wide[i]);
   }
   return out;
@@ -296,26 +299,6 @@ NamedTensors read_safetensors(const std::string& path) {
     out.tensors[entry.name] =
         read_tensor(file.fd, entry, sizeof header_size + header_size + entry.begin, path);
   return out;
-}
-
-// ---- metadata
-
-void NamedTensors::put(const std::string& key, const Rng& rng) {
-  const Rng::State& s = rng.state();
-  put(key + ".seed", s.seed);
-  put(key + ".stream", s.stream);
-  put(key + ".position", s.position);
-}
-
-Rng NamedTensors::rng(const std::string& key) const {
-  return Rng(Rng::State{number<uint64_t>(key + ".seed"), number<uint64_t>(key + ".stream"),
-                        number<uint64_t>(key + ".position")});
-}
-
-const std::string& NamedTensors::text(const std::string& key) const {
-  const auto found = metadata.find(key);
-  require<FormatError>(found != metadata.end(), "load: ", key, " is missing from the file");
-  return found->second;
 }
 
 }  // namespace tapestry

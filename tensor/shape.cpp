@@ -1,6 +1,7 @@
 #include <tapestry/tensor/shape.h>
 
 #include <algorithm>
+#include <ostream>
 
 namespace tapestry {
 

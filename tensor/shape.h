@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
-#include <ostream>
+#include <iosfwd>
 #include <span>
 
 #include <tapestry/tensor/error.h>

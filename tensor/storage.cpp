@@ -95,6 +95,10 @@ void storage_release(StorageBlock* block) {
   head = block;
 }
 
+void Storage::missing() {
+  fail("an undefined tensor has no elements (it may only be assigned to)");
+}
+
 void storage_trim() {
   for (StorageBlock*& head : pool.head)
     while (head) std::free(std::exchange(head, head->next));

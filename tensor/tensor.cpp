@@ -7,6 +7,23 @@
 namespace tapestry {
 namespace {
 
+/// `value` as T. A number that an index cannot hold throws ValueError.
+template <class T>
+T convert(const char* op, double value) {
+  if constexpr (std::is_integral_v<T>)
+    require<ValueError>(value > -2147483649.0 && value < 2147483648.0, op, ": i32 cannot hold ",
+                        value);
+  return static_cast<T>(value);
+}
+
+/// Throws ValueError for the first element that i32 cannot hold.
+void require_indices(const char* op, const Tensor& t) {
+  const std::vector<double> values = t.cast(f64).to_vector<double>();
+  for (size_t i = 0; i < values.size(); ++i)
+    require<ValueError>(values[i] > -2147483649.0 && values[i] < 2147483648.0, op, ": element ", i,
+                        " of ", t.shape(), " is ", values[i], ", which i32 cannot hold");
+}
+
 void drop(Strides& strides, int dim) {
   for (auto i = static_cast<size_t>(dim); i + 1 < kMaxRank; ++i) strides[i] = strides[i + 1];
   strides[kMaxRank - 1] = 0;
@@ -28,7 +45,7 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
   Tensor out = empty(shape, dtype);
   dispatch_any(dtype, [&](auto zero) {
     using T = decltype(zero);
-    std::fill_n(out.data<T>(), out.numel(), static_cast<T>(value));
+    std::fill_n(out.data<T>(), out.numel(), convert<T>("full", value));
   });
   return out;
 }
@@ -216,7 +233,7 @@ Tensor& Tensor::set_(std::initializer_list<int64_t> index, double value) {
   const int64_t offset = offset_of(index);
   bump();
   dispatch_any(dtype_, [&](auto zero) {
-    data<decltype(zero)>()[offset] = static_cast<decltype(zero)>(value);
+    data<decltype(zero)>()[offset] = convert<decltype(zero)>("set_", value);
   });
   return *this;
 }
@@ -242,8 +259,9 @@ Tensor& Tensor::fill_(double value) {
   dispatch_any(dtype_, [&](auto zero) {
     using T = decltype(zero);
     T* x = data<T>();
+    const T element = convert<T>("fill_", value);
     LoopNest<1>(shape_, {strides_}).rows([&](auto at, int64_t n, auto step) {
-      for (int64_t i = 0; i < n; ++i) x[at[0] + i * step[0]] = static_cast<T>(value);
+      for (int64_t i = 0; i < n; ++i) x[at[0] + i * step[0]] = element;
     });
   });
   return *this;
@@ -254,6 +272,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
   require_defined("copy_", source);
   require<ShapeError>(broadcast("copy_", shape_, source.shape_) == shape_, "copy_: ", source.shape_,
                       " does not broadcast to ", shape_);
+  if (dtype_ == i32 && source.dtype_ != i32) require_indices("cast", source);
   if (must_copy_source("copy_", *this, source)) return copy_(source.clone());
   bump();
   dispatch_any(dtype_, [&](auto to) {

@@ -147,7 +147,9 @@ TEST_CASE("every op has right gradients") {
   GRADCHECK(embedding(x, ids()), Shape{5, 3});
   GRADCHECK(embedding(x * 2.0, ids()), Shape{5, 3});
 
-  GRADCHECK(lstm_gates(x, y), Shape{3, 16}, Shape{3, 4});
+  GRADCHECK(concat(lstm_gates(x, y)), Shape{3, 16}, Shape{3, 4});
+  GRADCHECK(lstm_gates(x, y)[0], Shape{3, 16}, Shape{3, 4});
+  GRADCHECK(lstm_gates(x, y)[1], Shape{3, 16}, Shape{3, 4});
   GRADCHECK(gru_gates(x, y, z), Shape{3, 12}, Shape{3, 12}, Shape{3, 4});
 
   SUBCASE("and every op of the catalogue has a line") {

@@ -2,7 +2,7 @@
 // Losses. Reduction::none keeps one value per row; mean divides by the rows that count.
 
 #include <tapestry/autograd/ops/reduce.h>
-#include <tapestry/tensor/softmax_loss.h>
+#include <tapestry/tensor/softmax/softmax_loss.h>
 
 namespace tapestry {
 

@@ -3,7 +3,7 @@
 
 #include <tapestry/autograd/ops/elementwise.h>
 #include <tapestry/autograd/ops/shape.h>
-#include <tapestry/tensor/fused.h>
+#include <tapestry/tensor/normalize.h>
 #include <tapestry/tensor/reduce.h>
 
 namespace tapestry {

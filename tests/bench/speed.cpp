@@ -15,7 +15,7 @@
 #include <tapestry/tensor/arith.h>
 #include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/reduce.h>
-#include <tapestry/tensor/softmax_loss.h>
+#include <tapestry/tensor/softmax/softmax_loss.h>
 #include <tapestry/tensor/threads.h>
 
 #include "bench.h"

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <sstream>
 
 namespace tapestry::lm {
 
