@@ -44,14 +44,13 @@ concept StepsWithNoise = requires(const C& cell, const Var& xw, const typename C
 };
 
 template <class C>
-concept StepsPlainly = requires(const C& cell, const Var& xw, const typename C::State& s) {
+concept Steps = requires(const C& cell, const Var& xw, const typename C::State& s) {
   { cell.step(xw, s) } -> std::same_as<typename C::State>;
 };
 
 template <class C>
 concept RecurrentCell = Module<C> && RecurrentState<typename C::State> &&
-    (HasNoise<C> ? StepsWithNoise<C> : StepsPlainly<C>) &&
-    requires(const C& cell, const Var& x) {
+    (HasNoise<C> ? StepsWithNoise<C> : Steps<C>)&&requires(const C& cell, const Var& x) {
   { cell.input(x) } -> std::same_as<Var>;
   { cell.zero(int64_t{1}) } -> std::same_as<typename C::State>;
 };

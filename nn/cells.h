@@ -3,7 +3,7 @@
 //
 // With in = 0 the inputs arrive already multiplied: gates * hidden wide, such as the rows of an
 // Embedding (one-hot input). Weights are (in, gates * hidden), drawn from U(+-1/sqrt(inputs)),
-// biases from U(+-1/sqrt(hidden)).
+// biases from U(+-1/sqrt(hidden)). step() with a matrix uses that instead of w_hh (see noise.h).
 
 #include <tapestry/autograd/ops.h>
 #include <tapestry/nn/cell.h>
@@ -53,8 +53,9 @@ struct RNNCell {
     if (options.bias) bias = Parameter(uniform_fan_in({hidden}, hidden, rng, options.dtype));
   }
   Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
-  State step(const Var& xw, const State& s) const {
-    const Var z = affine(s.h, w_hh, xw);
+  State step(const Var& xw, const State& s) const { return step(xw, s, w_hh); }
+  State step(const Var& xw, const State& s, const Var& w) const {
+    const Var z = affine(s.h, w, xw);
     return {activation == Activation::tanh ? tanh(z) : relu(z)};
   }
   State zero(int64_t batch) const { return {detail::zeros(batch, w_hh.shape()[0], w_hh)}; }
@@ -77,8 +78,9 @@ struct LSTMCell {
     if (options.bias) bias = Parameter(uniform_fan_in({4 * hidden}, hidden, rng, options.dtype));
   }
   Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
-  State step(const Var& xw, const State& s) const {
-    const Var hc = lstm_gates(affine(s.h, w_hh, xw), s.c);
+  State step(const Var& xw, const State& s) const { return step(xw, s, w_hh); }
+  State step(const Var& xw, const State& s, const Var& w) const {
+    const Var hc = lstm_gates(affine(s.h, w, xw), s.c);
     return {select(hc, 0, 0), select(hc, 0, 1)};
   }
   State zero(int64_t batch) const {
@@ -106,8 +108,9 @@ struct GRUCell {
     bias_hh = Parameter(uniform_fan_in({3 * hidden}, hidden, rng, options.dtype));
   }
   Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
-  State step(const Var& xw, const State& s) const {
-    return {gru_gates(xw, detail::project(s.h, w_hh, bias_hh), s.h)};
+  State step(const Var& xw, const State& s) const { return step(xw, s, w_hh); }
+  State step(const Var& xw, const State& s, const Var& w) const {
+    return {gru_gates(xw, bias_hh.defined() ? affine(s.h, w, bias_hh) : matmul(s.h, w), s.h)};
   }
   State zero(int64_t batch) const { return {detail::zeros(batch, w_hh.shape()[0], w_hh)}; }
 };

@@ -4,8 +4,8 @@
 // Weights are tied by using `table` in two places of a model.
 
 #include <tapestry/autograd/ops.h>
-#include <tapestry/nn/module.h>
 #include <tapestry/nn/init.h>
+#include <tapestry/nn/module.h>
 
 namespace tapestry {
 

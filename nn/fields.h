@@ -5,12 +5,15 @@
 //   struct Model { Embedding embed; RNN<LSTMCell> rnn; Linear out; FIELDS(embed, rnn, out) };
 //
 // A module lists Parameters, a state Vars; both may list structs with FIELDS of the same kind, and
-// ranges of these.
+// ranges of these. A module may also hold parts behind an interface, which list their parameters
+// themselves.
 
+#include <concepts>
 #include <ranges>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <vector>
 
 #include <tapestry/autograd/var.h>
 
@@ -25,6 +28,12 @@ template <class T>
 concept HasFields = requires(T& t) {
   t.fields();
   std::remove_cvref_t<T>::field_names();
+};
+
+/// A part of a model whose type is chosen at run time: its parameters with their paths in it.
+template <class T>
+concept ListsParameters = requires(const T& t) {
+  { t.named_parameters() } -> std::same_as<std::vector<NamedParameter>>;
 };
 
 namespace detail {
@@ -48,6 +57,8 @@ constexpr bool consists_of() {
     return true;
   else if constexpr (HasFields<T>)
     return lists_only<FieldsOf<T>, Leaf>;
+  else if constexpr (ListsParameters<T>)
+    return std::is_same_v<Leaf, Parameter>;
   else if constexpr (std::ranges::range<T>)
     return consists_of<std::ranges::range_value_t<T>, Leaf>();
   else
@@ -58,12 +69,23 @@ template <class T>
 inline constexpr bool is_leaf = std::is_same_v<std::remove_const_t<T>, Parameter> ||
                                 std::is_same_v<std::remove_const_t<T>, Var>;
 
+/// As const as the part that lists it.
+template <class T>
+auto& like(Parameter& p) {
+  if constexpr (std::is_const_v<T>)
+    return std::as_const(p);
+  else
+    return p;
+}
+
 template <class T, class F>
 void for_each_leaf(T& x, F& f) {
   if constexpr (is_leaf<T>) {
     f(x);
   } else if constexpr (HasFields<T>) {
     std::apply([&](auto&... field) { (for_each_leaf(field, f), ...); }, x.fields());
+  } else if constexpr (ListsParameters<T>) {
+    for (const NamedParameter& p : x.named_parameters()) f(like<T>(*p.parameter));
   } else {
     for (auto& element : x) for_each_leaf(element, f);
   }
@@ -87,6 +109,8 @@ void for_each_named(const std::string& path, T& x, F& f) {
       return name;
     };
     std::apply([&](auto&... field) { (for_each_named(child(next()), field, f), ...); }, x.fields());
+  } else if constexpr (ListsParameters<T>) {
+    for (const auto& [name, p] : x.named_parameters()) f(child(name), like<T>(*p));
   } else {
     size_t i = 0;
     for (auto& element : x) for_each_named(child(std::to_string(i++)), element, f);

@@ -16,6 +16,12 @@ Tensor drawn(const Shape& shape, DType dtype, F f) {
   return out;
 }
 
+double inputs_of(const char* op, const Shape& shape) {
+  require<ShapeError>(shape.rank() >= 2 && shape.numel() > 0, op, ": ", shape,
+                      " has no inputs (expected (inputs, outputs))");
+  return static_cast<double>(shape.numel() / shape[shape.rank() - 1]);
+}
+
 }  // namespace
 
 Tensor uniform(const Shape& shape, double bound, Rng& rng, DType dtype) {
@@ -34,6 +40,21 @@ Tensor xavier(const Shape& shape, Rng& rng, DType dtype) {
 
 Tensor gaussian(const Shape& shape, double deviation, Rng& rng, DType dtype) {
   return drawn(shape, dtype, [&] { return deviation * rng.normal(); });
+}
+
+Tensor kaiming_uniform(const Shape& shape, Rng& rng, DType dtype) {
+  return uniform(shape, std::sqrt(6 / inputs_of("kaiming_uniform", shape)), rng, dtype);
+}
+
+Tensor kaiming_normal(const Shape& shape, Rng& rng, DType dtype) {
+  return gaussian(shape, std::sqrt(2 / inputs_of("kaiming_normal", shape)), rng, dtype);
+}
+
+Tensor bernoulli(const Shape& shape, double p, Rng& rng) {
+  require<ValueError>(p >= 0 && p <= 1, "bernoulli: p is ", p, ", expected 0 <= p <= 1");
+  Tensor out = Tensor::empty(shape, i32);
+  for (int32_t& x : out.write<int32_t>()) x = rng.uniform() < p;
+  return out;
 }
 
 // Gram-Schmidt on the rows of the wider orientation, twice for accuracy.

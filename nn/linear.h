@@ -2,8 +2,8 @@
 // Linear: y = x w + bias.
 
 #include <tapestry/autograd/ops.h>
-#include <tapestry/nn/module.h>
 #include <tapestry/nn/init.h>
+#include <tapestry/nn/module.h>
 
 namespace tapestry {
 

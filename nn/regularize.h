@@ -1,8 +1,9 @@
 #pragma once
-// Dropout and LayerNorm.
+// Dropout, locked dropout and LayerNorm.
 
 #include <tapestry/autograd/ops.h>
 #include <tapestry/nn/module.h>
+#include <tapestry/nn/packing.h>
 
 namespace tapestry {
 
@@ -11,6 +12,13 @@ struct Dropout {
   double p = 0.5;
   Var operator()(const Var& x, Rng* rng) const { return dropout(x, p, rng); }
 };
+
+/// Dropout with one mask for all steps of a sequence (Gal & Ghahramani, 2016), of packed rows
+/// (rows, width): what is dropped at one step is dropped at all. The identity without a generator.
+/// Throws ShapeError unless there is a row for each of p's, ValueError unless 0 <= probability < 1.
+Var locked_dropout(const Var& x, const Packing& p, double probability, Rng* rng);
+/// The same of x (time, batch, width).
+Var locked_dropout(const Var& x, double probability, Rng* rng);
 
 /// Normalises the last dim, then scales and shifts it.
 struct LayerNorm {

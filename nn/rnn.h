@@ -15,6 +15,7 @@
 #include <optional>
 
 #include <tapestry/nn/cells.h>
+#include <tapestry/nn/regularize.h>
 #include <tapestry/nn/unroll.h>
 
 namespace tapestry {
@@ -23,7 +24,8 @@ template <class Cell>
 struct RnnOptions {
   int64_t layers = 1;
   bool bidirectional = false;
-  double dropout = 0;  // between layers, where a generator is given
+  double dropout = 0;           // between layers, where a generator is given
+  bool locked_dropout = false;  // with one mask for all steps of a sequence
   Bptt bptt{BpttMode::full};
   OptionsOf<Cell> cell{};  // of every layer
 };
@@ -49,10 +51,11 @@ struct RNN {
   FIELDS(cells, reverse)
   Bptt bptt;
   double dropout;  // between layers
+  bool locked_dropout;
 
   /// in = 0: the first layer's input comes projected. Throws ValueError for sizes below 1.
   RNN(int64_t in, int64_t hidden, Rng& rng, const RnnOptions<Cell>& options = {})
-      : bptt(options.bptt), dropout(options.dropout) {
+      : bptt(options.bptt), dropout(options.dropout), locked_dropout(options.locked_dropout) {
     require<ValueError>(options.layers >= 1, "RNN: ", options.layers,
                         " layers, expected at least 1");
     require<ValueError>(in >= 0 && hidden >= 1, "RNN: ", in, " inputs and ", hidden,
@@ -109,18 +112,38 @@ struct RNN {
     return {y, map_state(out.state, [&](const Var& v) { return embedding(v, p.slots); })};
   }
 
-  /// One time step: x (B, in).
+  /// The random numbers of a run: for all layers, forwards only. Drawn once, so that a step can be
+  /// evaluated again; without a generator (or for Noise()) there are none.
+  struct Noise {
+    PoolVector<NoiseOf<Cell>> cells;
+    PoolVector<Var> between;  // masks of dropout: for the inputs of each layer but the first
+    FIELDS(cells, between)
+  };
+  Noise noise(const Packing& p, Rng* rng) const {
+    Noise out;
+    for (size_t l = 0; rng && l < cells.size(); ++l) {
+      if (l > 0 && dropout != 0) {
+        const Tape::Pause pause;
+        const Var h = tapestry::output(cells[l - 1].zero(1));
+        out.between.push_back(drop(Tensor::full({p.rows(), h.size(1)}, 1, h.dtype()), p, rng));
+      }
+      out.cells.push_back(draw_noise(cells[l], p, rng));
+    }
+    return out;
+  }
+
+  /// One time step: x (B, in). With a generator the noise is that of this step alone; to keep
+  /// locked masks and dropped weights, draw noise(Packing::uniform(1, B), &rng) and give it to all
+  /// steps.
   Output step(const Var& x, const State& s, Rng* rng = nullptr) const {
+    return step(x, s, rng ? noise(Packing::uniform(1, x.size(0)), rng) : Noise());
+  }
+  Output step(const Var& x, const State& s, const Noise& n) const {
     require<ValueError>(reverse.empty(), "RNN: bidirectional layers cannot be stepped");
     require<ShapeError>(s.layers.size() == cells.size(), "RNN: a state of ", s.layers.size(),
                         " layers for ", cells.size(), " (start from zero(batch))");
-    Output out{x, s};
-    for (size_t l = 0; l < cells.size(); ++l) {
-      if (l > 0) out.y = tapestry::dropout(out.y, dropout, rng);
-      out.state.layers[l] = cells[l].step(cells[l].input(out.y), s.layers[l]);
-      out.y = output(out.state.layers[l]);
-    }
-    return out;
+    State next = step_layers(cells[0].input(x), s, n);
+    return {output(next), std::move(next)};
   }
 
   /// Packed rows (rows, in) in, packed rows out; states in slot order. What models call that pack
@@ -131,19 +154,20 @@ struct RNN {
     require<ShapeError>(initial.layers.size() == cells.size() + reverse.size(), "RNN: a state of ",
                         initial.layers.size(), " layers for ", cells.size() + reverse.size(),
                         " (start from zero(batch))");
-    if (bptt.mode == BpttMode::exact && cells.size() > 1)
-      return run_as_one_cell(x, p, initial, rng);
-    require<ValueError>(reverse.empty() || bptt.mode != BpttMode::exact,
+    const bool exact = bptt.mode == BpttMode::exact;
+    require<ValueError>(reverse.empty() || !exact,
                         "RNN: bidirectional layers have no exact truncation (use chunk or full)");
+    if (exact && cells.size() > 1) return run_as_one_cell(x, p, initial, rng);
     Output out{x, {{}, !reverse.empty()}};
     for (size_t l = 0; l < cells.size(); ++l) {
-      if (l > 0) out.y = tapestry::dropout(out.y, dropout, rng);
+      if (l > 0) out.y = drop(out.y, p, rng);
       if (reverse.empty()) {
-        out.y = layer(cells[l], out.y, p, initial.layers[l], out.state);
+        out.y = layer(cells[l], out.y, p, initial.layers[l], out.state, rng);
       } else {
         const Var mirrored = embedding(out.y, p.mirrored);
-        const Var forward = layer(cells[l], out.y, p, initial.layers[2 * l], out.state);
-        const Var backward = layer(reverse[l], mirrored, p, initial.layers[2 * l + 1], out.state);
+        const Var forward = layer(cells[l], out.y, p, initial.layers[2 * l], out.state, rng);
+        const Var backward =
+            layer(reverse[l], mirrored, p, initial.layers[2 * l + 1], out.state, rng);
         out.y = concat({forward, embedding(backward, p.mirrored)}, 1);
       }
     }
@@ -151,47 +175,51 @@ struct RNN {
   }
 
  private:
+  Var drop(const Var& y, const Packing& p, Rng* rng) const {
+    return locked_dropout ? tapestry::locked_dropout(y, p, dropout, rng)
+                          : tapestry::dropout(y, dropout, rng);
+  }
+
   Var layer(const Cell& cell, const Var& x, const Packing& p, const typename Cell::State& initial,
-            State& last) const {
+            State& last, Rng* rng) const {
+    struct Inputs {  // of a step: what needs no state
+      Var xw;
+      NoiseOf<Cell> noise;
+      FIELDS(xw, noise)
+    };
     auto out = unroll(
         p, initial, bptt,
-        [&cell, x](int64_t first, int64_t count) { return cell.input(rows(x, first, count)); },
-        [&cell](const Var& xw, const typename Cell::State& s) { return cell.step(xw, s); });
+        [&cell, x, noise = draw_noise(cell, p, rng)](int64_t first, int64_t count) {
+          return Inputs{cell.input(detail::rows_of(x, first, count)),
+                        detail::rows_of(noise, first, count)};
+        },
+        [&cell](const Inputs& in, const typename Cell::State& s) {
+          return step_cell(cell, in.xw, s, in.noise);
+        });
     last.layers.push_back(std::move(out.last));
     return out.y;
   }
 
   /// Every layer inside one transition.
   Output run_as_one_cell(const Var& x, const Packing& p, const State& initial, Rng* rng) const {
-    require<ValueError>(reverse.empty(),
-                        "RNN: bidirectional layers have no exact truncation (use chunk or full)");
     const Var xw = cells[0].input(x);
-    PoolVector<Var> masks;  // drawn once for all rows: a step is evaluated more than once
-    for (size_t l = 1; l < cells.size() && rng && dropout != 0; ++l) {
-      const Tape::Pause pause;
-      const Var& h = std::get<0>(initial.layers[l - 1].fields());
-      masks.push_back(
-          tapestry::dropout(Tensor::full({p.rows(), h.size(1)}, 1, h.dtype()), dropout, rng));
-    }
-    const auto step = [&](int64_t first, int64_t count, const State& s) {
-      State next = s;
-      Var y = rows(xw, first, count);
-      for (size_t l = 0; l < cells.size(); ++l) {
-        if (l > 0) {
-          if (!masks.empty()) y = y * rows(masks[l - 1], first, count);
-          y = cells[l].input(y);
-        }
-        next.layers[l] = cells[l].step(y, s.layers[l]);
-        y = output(next.layers[l]);
-      }
-      return next;
-    };
-    auto out = unroll(p, initial, bptt, step);
+    const Noise all = noise(p, rng);
+    auto out = unroll(p, initial, bptt, [&](int64_t first, int64_t count, const State& s) {
+      return step_layers(detail::rows_of(xw, first, count), s, detail::rows_of(all, first, count));
+    });
     return {out.y, std::move(out.last)};
   }
 
-  static Var rows(const Var& x, int64_t first, int64_t count) {
-    return first == 0 && count == x.shape()[0] ? x : narrow(x, 0, first, count);
+  State step_layers(Var xw, const State& s, const Noise& n) const {
+    State next = s;
+    for (size_t l = 0; l < cells.size(); ++l) {
+      const NoiseOf<Cell> none{};
+      next.layers[l] = step_cell(cells[l], xw, s.layers[l], n.cells.empty() ? none : n.cells[l]);
+      if (l + 1 == cells.size()) break;
+      const Var y = output(next.layers[l]);
+      xw = cells[l + 1].input(n.between.empty() ? y : y * n.between[l]);
+    }
+    return next;
   }
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// A recurrent state is a struct whose FIELDS lists its Vars, (batch, ..) each, and the states inside
-// it. The first is what the cell shows: its output.
+// A recurrent state is a struct whose FIELDS lists its Vars, (batch, ..) each, and the states
+// inside it. The first is what the cell shows: its output.
 
 #include <tapestry/nn/fields.h>
 

@@ -76,13 +76,13 @@ void require_batch(const State& state, int64_t batch) {
                         v.shape(), " for a batch of ", batch, " sequences");
 }
 
-/// Rows [first, first + count).
+/// Rows [first, first + count) of a Var, if it is defined.
 inline Var rows_of(const Var& x, int64_t first, int64_t count) {
-  return x.shape()[0] == count ? x : narrow(x, 0, first, count);
+  return !x.defined() || x.shape()[0] == count ? x : narrow(x, 0, first, count);
 }
 /// The same of every field.
-template <class State>
-State state_rows(const State& s, int64_t first, int64_t count) {
+template <RecurrentState State>
+State rows_of(const State& s, int64_t first, int64_t count) {
   return map_state(s, [&](const Var& v) { return rows_of(v, first, count); });
 }
 
@@ -132,8 +132,8 @@ void walk(Walk<State>& w, int64_t begin, int64_t end, std::span<const int64_t> o
     const int64_t* at = &offsets[static_cast<size_t>(t - begin)];
     const int64_t before = at[1] - at[0], count = at[2] - at[1];
     if (t > 0 && count < before) {
-      w.ended.insert(w.ended.begin(), state_rows(w.s, count, before - count));
-      w.s = state_rows(w.s, 0, count);
+      w.ended.insert(w.ended.begin(), rows_of(w.s, count, before - count));
+      w.s = rows_of(w.s, 0, count);
     }
     cut(t, at[1], count, w.s);
     w.s = step(at[1], count, w.s);
@@ -213,12 +213,12 @@ Unrolled<State> unroll_windows(const Packing& p, const State& initial, Step&& st
         frozen.push_back(f.narrow(0, p.offsets[static_cast<size_t>(start)], count));
       s = with_vars(s, frozen);
     } else {
-      s = state_rows(s, 0, count);
+      s = rows_of(s, 0, count);
     }
     for (int64_t k = start; k <= t; ++k) s = step(p.offsets[static_cast<size_t>(k)], count, s);
     ys.push_back(output(s));
     const int64_t next = t + 1 < p.steps() ? p.counts[static_cast<size_t>(t) + 1] : 0;
-    if (next < count) ended.insert(ended.begin(), state_rows(s, next, count - next));
+    if (next < count) ended.insert(ended.begin(), rows_of(s, next, count - next));
   }
   return {ys.size() == 1 ? ys[0] : concat(ys), join_states<State>(ended)};
 }
@@ -302,19 +302,19 @@ Unrolled<State> unroll(const Packing& p, const State& initial, const Bptt& bptt,
       [step = std::move(step)](int64_t, int64_t) mutable -> Step& { return step; });
 }
 
-/// The same for a step of two parts: input(first_row, row_count) is what needs no state, computed
-/// for all rows at once (with recompute: for those of a checkpoint), and step(its rows, state) the
-/// rest.
+/// The same for a step of two parts: input(first_row, row_count) is what needs no state, a Var or a
+/// struct with FIELDS, computed for all rows at once (with recompute: for those of a checkpoint),
+/// and step(its rows, state) the rest.
 template <class State, class Input, class Step>
 Unrolled<State> unroll(const Packing& p, const State& initial, const Bptt& bptt, Input input,
                        Step step) {
   return detail::unroll_with(
       p, initial, bptt,
       [input = std::move(input), step = std::move(step)](int64_t start, int64_t rows) mutable {
-        return [xw = Var(input(start, rows)), start, &step](int64_t first, int64_t count,
-                                                            const State& s) {
-          return step(detail::rows_of(xw, first - start, count), s);
-        };
+        return
+            [xs = input(start, rows), start, &step](int64_t first, int64_t count, const State& s) {
+              return step(detail::rows_of(xs, first - start, count), s);
+            };
       });
 }
 

@@ -22,6 +22,25 @@ Tensor map_rows(const char* op, const Tensor& a, F f) {
   return out;
 }
 
+/// 1 where f(a[i], b[i]), else 0.
+template <class F>
+Tensor compare(const char* op, const Tensor& a, const Tensor& b, F f) {
+  require_same_dtype(op, a, b);
+  const Shape shape = broadcast(op, a.shape(), b.shape());
+  Tensor out = Tensor::empty(shape, i32);
+  dispatch_any(a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    int32_t* o = out.data<int32_t>();
+    const T *x = a.data<T>(), *y = b.data<T>();
+    LoopNest<3>(shape, {out.strides(), broadcast_strides(a, shape), broadcast_strides(b, shape)})
+        .rows([&](auto at, int64_t n, auto step) {
+          for (int64_t i = 0; i < n; ++i)
+            o[at[0] + i] = f(x[at[1] + i * step[1]], y[at[2] + i * step[2]]);
+        });
+  });
+  return out;
+}
+
 }  // namespace
 
 Tensor operator+(const Tensor& a, const Tensor& b) {
@@ -61,6 +80,21 @@ Tensor tanh(const Tensor& a) {
 Tensor sigmoid(const Tensor& a) {
   return map_rows("sigmoid", a, [](const auto* x, auto* y, int64_t n) { sigmoid_row(x, y, n); });
 }
+Tensor expm1(const Tensor& a) {
+  return map("expm1", a, [](auto x) { return std::expm1(x); });
+}
+Tensor log1p(const Tensor& a) {
+  return map("log1p", a, [](auto x) { return std::log1p(x); });
+}
+Tensor pow(const Tensor& a, double exponent) {
+  return map("pow", a, [=](auto x) { return std::pow(x, static_cast<decltype(x)>(exponent)); });
+}
+Tensor sin(const Tensor& a) {
+  return map("sin", a, [](auto x) { return std::sin(x); });
+}
+Tensor cos(const Tensor& a) {
+  return map("cos", a, [](auto x) { return std::cos(x); });
+}
 Tensor sqrt(const Tensor& a) {
   return map("sqrt", a, [](auto x) { return std::sqrt(x); });
 }
@@ -85,6 +119,19 @@ Tensor softplus(const Tensor& a) {
   return map("softplus", a, [](auto x) {
     return std::max(x, decltype(x){0}) + std::log1p(std::exp(-std::abs(x)));
   });
+}
+
+Tensor maximum(const Tensor& a, const Tensor& b) {
+  return zip("maximum", a, b, [](auto x, auto y) { return x > y || x != x ? x : y; });
+}
+Tensor minimum(const Tensor& a, const Tensor& b) {
+  return zip("minimum", a, b, [](auto x, auto y) { return x < y || x != x ? x : y; });
+}
+Tensor greater(const Tensor& a, const Tensor& b) {
+  return compare("greater", a, b, [](auto x, auto y) { return x > y; });
+}
+Tensor equal(const Tensor& a, const Tensor& b) {
+  return compare("equal", a, b, [](auto x, auto y) { return x == y; });
 }
 
 Tensor where(const Tensor& mask, const Tensor& a, const Tensor& b) {

@@ -3,6 +3,7 @@
 // f32 or f64 elements. Dims that lie behind each other in every operand are merged first; the inner
 // loop is plain C++ that the compiler vectorises when its strides are 1 (or 0, a broadcast value).
 
+#include <algorithm>
 #include <array>
 
 #include <tapestry/tensor/tensor.h>
@@ -19,27 +20,38 @@ inline Strides broadcast_strides(const Tensor& tensor, const Shape& shape) {
   return out;
 }
 
-/// A loop nest over N operands with mergeable dims merged; the last dim is the inner loop.
+/// A contiguous tensor seen as (outer, n, inner) around one dim.
+struct Around {
+  int64_t outer = 1, n, inner = 1;
+  Around(const Shape& shape, int dim) : n(shape[dim]) {
+    for (int i = 0; i < dim; ++i) outer *= shape[i];
+    for (int i = dim + 1; i < shape.rank(); ++i) inner *= shape[i];
+  }
+};
+
+/// A loop nest over N operands with mergeable dims merged; dim 0 is the inner loop.
 template <size_t N>
 struct LoopNest {
-  std::array<int64_t, kMaxRank> size{1, 1, 1, 1};
+  std::array<int64_t, kMaxRank> size{1};
   std::array<std::array<int64_t, N>, kMaxRank> stride{};
+  size_t rank = 0;
+  bool empty = false;
 
   LoopNest(const Shape& shape, const std::array<Strides, N>& strides) {
-    int last = kMaxRank;  // dims are packed to the right: [last, 4)
-    for (int i = shape.rank() - 1; i >= 0; --i) {
-      if (shape[i] == 1) continue;
+    for (auto i = static_cast<size_t>(shape.rank()); i-- > 0;) {
+      const int64_t count = shape.sizes()[i];
+      if (count == 1) continue;
+      empty |= count == 0;
       std::array<int64_t, N> step;
-      for (size_t k = 0; k < N; ++k) step[k] = strides[k][static_cast<size_t>(i)];
-      bool merge = last < kMaxRank;
-      const auto inner = static_cast<size_t>(last);
-      for (size_t k = 0; merge && k < N; ++k) merge = step[k] == stride[inner][k] * size[inner];
+      for (size_t k = 0; k < N; ++k) step[k] = strides[k][i];
+      bool merge = rank > 0;
+      for (size_t k = 0; merge && k < N; ++k)
+        merge = step[k] == stride[rank - 1][k] * size[rank - 1];
       if (merge) {
-        size[inner] *= shape[i];
+        size[rank - 1] *= count;
       } else {
-        --last;
-        size[static_cast<size_t>(last)] = shape[i];
-        stride[static_cast<size_t>(last)] = step;
+        size[rank] = count;
+        stride[rank++] = step;
       }
     }
   }
@@ -47,14 +59,18 @@ struct LoopNest {
   /// Calls row(offsets, count, inner strides) for each inner row.
   template <class F>
   void rows(F&& row) const {
+    if (empty) return;
     std::array<int64_t, N> at{};
-    for (int64_t i = 0; i < size[0]; ++i)
-      for (int64_t j = 0; j < size[1]; ++j)
-        for (int64_t k = 0; k < size[2]; ++k) {
-          for (size_t n = 0; n < N; ++n)
-            at[n] = i * stride[0][n] + j * stride[1][n] + k * stride[2][n];
-          row(at, size[3], stride[3]);
-        }
+    std::array<int64_t, kMaxRank> index{};
+    for (size_t d = 0; d < std::max<size_t>(rank, 1);) {
+      row(at, size[0], stride[0]);
+      for (d = 1; d < rank; ++d) {
+        for (size_t n = 0; n < N; ++n) at[n] += stride[d][n];
+        if (++index[d] < size[d]) break;
+        for (size_t n = 0; n < N; ++n) at[n] -= size[d] * stride[d][n];
+        index[d] = 0;
+      }
+    }
   }
 };
 

@@ -43,6 +43,13 @@ void check_inner(const Tensor& a, const Tensor& b) {
                       inner_a, " and ", inner_b, " differ");
 }
 
+/// c = a b for each index of the leading dims, which agree.
+void multiply_batches(Tensor c, const Tensor& a, const Tensor& b) {
+  if (c.rank() == 2) return matmul_into(c, a, b, 0);
+  for (int64_t i = 0; i < c.shape()[0]; ++i)
+    multiply_batches(c.select(0, i), a.select(0, i), b.select(0, i));
+}
+
 }  // namespace
 
 void matmul_into(Tensor& c, const Tensor& a, const Tensor& b, double beta) {
@@ -100,15 +107,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   };
   const Tensor x = stretch(a), y = stretch(b);
   Tensor out = Tensor::empty(batch.with(batch.rank(), m).with(batch.rank() + 1, n), a.dtype());
-  const int64_t outer = batch.rank() == 2 ? batch[0] : 1;
-  for (int64_t i = 0; i < outer; ++i) {
-    const auto slice = [&](const Tensor& t) { return batch.rank() == 2 ? t.select(0, i) : t; };
-    const Tensor xi = slice(x), yi = slice(y), oi = slice(out);
-    for (int64_t j = 0; j < batch[batch.rank() - 1]; ++j) {
-      Tensor c = oi.select(0, j);
-      matmul_into(c, xi.select(0, j), yi.select(0, j), 0);
-    }
-  }
+  multiply_batches(out, x, y);
   return out;
 }
 

@@ -45,15 +45,6 @@ double sum_all(const char* op, const Tensor& a, F f) {
   return total;
 }
 
-/// A tensor seen as (outer, n, inner) around one dim.
-struct Around {
-  int64_t outer = 1, n, inner = 1;
-  Around(const Shape& shape, int dim) : n(shape[dim]) {
-    for (int i = 0; i < dim; ++i) outer *= shape[i];
-    for (int i = dim + 1; i < shape.rank(); ++i) inner *= shape[i];
-  }
-};
-
 Shape reduced(const Shape& shape, int dim, bool keepdim) {
   Shape out = shape;
   out[dim] = 1;
@@ -73,6 +64,33 @@ Tensor along(const char* op, const Tensor& a, int dim, F row) {
   dispatch(op, a.dtype(), [&](auto zero) {
     using T = decltype(zero);
     for (int64_t r = 0; r < rows; ++r) row(x.data<T>() + r * n, out.data<T>() + r * n, n);
+  });
+  return out;
+}
+
+/// The first element of each run along `dim` that is better(x, y) than all others.
+template <class F>
+Extreme extreme(const char* op, const Tensor& a, int dim, bool keepdim, F better) {
+  require_defined(op, a);
+  const int d = normalize_dim(op, a.shape(), dim);
+  const Around size(a.shape(), d);
+  require<ShapeError>(size.n > 0, op, ": dim ", d, " of ", a.shape(), " has no elements");
+  const Shape shape = reduced(a.shape(), d, keepdim);
+  Extreme out{Tensor::empty(shape, a.dtype()), Tensor::empty(shape, i32)};
+  const Tensor x = a.to_contiguous();
+  dispatch(op, a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* run = x.data<T>();
+    T* value = out.values.data<T>();
+    int32_t* index = out.indices.data<int32_t>();
+    for (int64_t o = 0; o < size.outer; ++o, run += (size.n - 1) * size.inner)
+      for (int64_t i = 0; i < size.inner; ++i, ++run) {
+        int64_t best = 0;
+        for (int64_t k = 1; k < size.n && !std::isnan(run[best * size.inner]); ++k)
+          if (better(run[k * size.inner], run[best * size.inner])) best = k;
+        *value++ = run[best * size.inner];
+        *index++ = static_cast<int32_t>(best);
+      }
   });
   return out;
 }
@@ -129,53 +147,26 @@ Tensor sum_to(const Tensor& a, const Shape& shape) {
   return out.cast(a.dtype());
 }
 
-MaxResult max(const Tensor& a, int dim, bool keepdim) {
-  require_defined("max", a);
-  const int d = normalize_dim("max", a.shape(), dim);
-  const Around size(a.shape(), d);
-  require<ShapeError>(size.n > 0, "max: dim ", d, " of ", a.shape(), " has no elements");
-  const Shape shape = reduced(a.shape(), d, keepdim);
-  MaxResult out{Tensor::empty(shape, a.dtype()), Tensor::empty(shape, i32)};
-  const Tensor x = a.to_contiguous();
-  dispatch("max", a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    for (int64_t o = 0; o < size.outer; ++o)
-      for (int64_t i = 0; i < size.inner; ++i) {
-        const T* run = x.data<T>() + o * size.n * size.inner + i;
-        int64_t best = 0;
-        for (int64_t k = 1; k < size.n && !std::isnan(run[best * size.inner]); ++k)
-          if (!(run[k * size.inner] <= run[best * size.inner])) best = k;
-        out.values.data<T>()[o * size.inner + i] = run[best * size.inner];
-        out.indices.data<int32_t>()[o * size.inner + i] = static_cast<int32_t>(best);
-      }
-  });
-  return out;
+Extreme max(const Tensor& a, int dim, bool keepdim) {
+  return extreme("max", a, dim, keepdim, [](auto x, auto y) { return !(x <= y); });
+}
+Extreme min(const Tensor& a, int dim, bool keepdim) {
+  return extreme("min", a, dim, keepdim, [](auto x, auto y) { return !(x >= y); });
 }
 
-Tensor place(const Tensor& values, const Tensor& indices, const Shape& shape, int dim) {
-  require_defined("place", values);
-  require_defined("place", indices);
-  const int d = normalize_dim("place", shape, dim);
-  const Around size(shape, d);
-  require<DTypeError>(indices.dtype() == i32, "place: the indices are ", indices.dtype(),
-                      ", expected i32");
-  for (const Tensor& t : {values, indices})
-    require<ShapeError>(
-        t.shape() == reduced(shape, d, false) || t.shape() == reduced(shape, d, true),
-        "place: ", t.shape(), " is not ", shape, " without dim ", d);
-  Tensor out = Tensor::zeros(shape, values.dtype());
-  const Tensor v = values.to_contiguous(), at = indices.to_contiguous();
-  dispatch("place", values.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    for (int64_t o = 0; o < size.outer; ++o)
-      for (int64_t i = 0; i < size.inner; ++i) {
-        const int64_t k = o * size.inner + i, index = at.data<int32_t>()[k];
-        require<IndexError>(index >= 0 && index < size.n, "place: index ", index,
-                            " is outside dim ", d, " of ", shape);
-        out.data<T>()[(o * size.n + index) * size.inner + i] += v.data<T>()[k];
-      }
+Tensor cumsum(const Tensor& a, int dim) {
+  return along("cumsum", a, dim, [](const auto* x, auto* y, int64_t n) {
+    double total = 0;
+    for (int64_t i = 0; i < n; ++i)
+      y[i] = static_cast<std::remove_cvref_t<decltype(*x)>>(total += static_cast<double>(x[i]));
   });
-  return out;
+}
+Tensor cumsum_reversed(const Tensor& a, int dim) {
+  return along("cumsum_reversed", a, dim, [](const auto* x, auto* y, int64_t n) {
+    double total = 0;
+    for (int64_t i = n; i-- > 0;)
+      y[i] = static_cast<std::remove_cvref_t<decltype(*x)>>(total += static_cast<double>(x[i]));
+  });
 }
 
 Tensor softmax(const Tensor& a, int dim) {

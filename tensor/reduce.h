@@ -1,7 +1,9 @@
 #pragma once
-// Reductions: sums, means and maxima over one dim or over everything, and softmax along a dim.
+// Reductions: sums and means over one dim or over everything; maxima, minima, running sums and
+// softmax along a dim. A dim out of range throws IndexError, i32 DTypeError.
 // f32 sums run in short blocks whose totals are added in f64, so their error does not grow with n.
 
+#include <tapestry/tensor/gather.h>
 #include <tapestry/tensor/tensor.h>
 
 namespace tapestry {
@@ -15,14 +17,22 @@ Tensor mean(const Tensor& a, int dim, bool keepdim = false);
 /// Sums `a` down to `shape`, undoing a broadcast.
 Tensor sum_to(const Tensor& a, const Shape& shape);
 
-/// The maxima along a dim and where they are (i32; the first of equals; NaN counts as largest).
-struct MaxResult {
+/// The largest or smallest along a dim and where they are (i32): the first of equals; NaN, where
+/// there is one. Throws ShapeError when the dim has no elements.
+struct Extreme {
   Tensor values, indices;
 };
-MaxResult max(const Tensor& a, int dim, bool keepdim = false);
+Extreme max(const Tensor& a, int dim, bool keepdim = false);
+Extreme min(const Tensor& a, int dim, bool keepdim = false);
 
-/// A zero tensor of `shape` with values[..] added at indices[..] along `dim`: the transpose of max.
-Tensor place(const Tensor& values, const Tensor& indices, const Shape& shape, int dim);
+using MaxResult = Extreme;
+inline Tensor place(const Tensor& values, const Tensor& at, const Shape& shape, int dim) {
+  return scatter_add(values, dim, at, shape);
+}
+
+/// Running sums along a dim: y[i] = a[0] + ... + a[i], and y[i] = a[i] + ... + a[n-1].
+Tensor cumsum(const Tensor& a, int dim);
+Tensor cumsum_reversed(const Tensor& a, int dim);
 
 Tensor softmax(const Tensor& a, int dim = -1);
 Tensor log_softmax(const Tensor& a, int dim = -1);

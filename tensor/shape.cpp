@@ -5,37 +5,43 @@
 namespace tapestry {
 
 Shape::Shape(std::span<const int64_t> sizes) {
-  require<ShapeError>(sizes.size() <= kMaxRank, "shape: rank ", sizes.size(),
-                      " is more than 4 (merge dims with reshape)");
-  for (const int64_t size : sizes) {
-    require<ShapeError>(size >= 0, "shape: size ", size, " is negative");
-    sizes_[static_cast<size_t>(rank_++)] = size;
-  }
+  require<ShapeError>(sizes.size() <= kMaxRank, "shape: rank ", sizes.size(), " is more than ",
+                      kMaxRank, " (merge dims with reshape)");
+  for (const int64_t size : sizes) sizes_[static_cast<size_t>(rank_++)] = size;
   checked_numel(*this);
 }
 
 int64_t checked_numel(const Shape& shape) {
   int64_t product = 1;  // sizes of 0 are left out, so that strides do not wrap around either
-  for (int i = 0; i < shape.rank(); ++i)
-    require<ShapeError>(
-        !__builtin_mul_overflow(product, std::max<int64_t>(shape[i], 1), &product) &&
-            product < int64_t{1} << 60,
-        "shape: ", shape, " has too many elements");
+  for (const int64_t size : shape.sizes()) {
+    require<ShapeError>(size >= 0, "shape: size ", size, " is negative");
+    require<ShapeError>(!__builtin_mul_overflow(product, std::max<int64_t>(size, 1), &product) &&
+                            product < int64_t{1} << 60,
+                        "shape: ", shape, " has too many elements");
+  }
   return shape.numel();
+}
+
+void Shape::outside(int dim) const {
+  fail<IndexError>("shape: dim ", dim, " is outside ", *this, ", which has rank ", rank_);
 }
 
 Shape Shape::without(int dim) const {
   Shape out = *this;
-  for (int i = dim; i + 1 < rank_; ++i) out[i] = out[i + 1];
-  out[--out.rank_] = 1;
+  const auto at = out.sizes_.begin() + static_cast<std::ptrdiff_t>(index(dim));
+  std::copy(at + 1, out.sizes_.end(), at);
+  out.sizes_[kMaxRank - 1] = 1;
+  --out.rank_;
   return out;
 }
 
 Shape Shape::with(int dim, int64_t size) const {
-  require<ShapeError>(rank_ < kMaxRank, "shape: ", *this, " already has rank 4");
+  require<ShapeError>(rank_ < kMaxRank, "shape: ", *this, " already has rank ", kMaxRank);
   Shape out = *this;
-  for (int i = out.rank_++; i > dim; --i) out[i] = out[i - 1];
-  out[dim] = size;
+  ++out.rank_;
+  const auto at = out.sizes_.begin() + static_cast<std::ptrdiff_t>(out.index(dim));
+  std::copy_backward(at, out.sizes_.end() - 1, out.sizes_.end());
+  *at = size;
   return out;
 }
 

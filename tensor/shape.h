@@ -1,6 +1,6 @@
 #pragma once
-// Shape: up to four sizes, kept inline, and the pure rules about them. Unused sizes are 1, so
-// numel() is always a product of four. Strides count elements.
+// Shape: up to six sizes, kept inline, and the pure rules about them. Unused sizes are 1, so
+// numel() is always a product of six. Strides count elements.
 
 #include <array>
 #include <cstdint>
@@ -12,28 +12,40 @@
 
 namespace tapestry {
 
-inline constexpr int kMaxRank = 4;
+inline constexpr int kMaxRank = 6;
 using Strides = std::array<int64_t, kMaxRank>;
 
 class Shape {
  public:
   Shape() = default;  // rank 0: a scalar
   Shape(std::initializer_list<int64_t> sizes) : Shape(std::span(sizes.begin(), sizes.size())) {}
-  /// Throws ShapeError for more than four sizes, a negative one, or 2^60 elements and more.
+  /// Throws ShapeError for more than six sizes, a negative one, or 2^60 elements and more.
   explicit Shape(std::span<const int64_t> sizes);
 
   int rank() const { return rank_; }
-  int64_t operator[](int dim) const { return sizes_[static_cast<size_t>(dim)]; }
-  int64_t& operator[](int dim) { return sizes_[static_cast<size_t>(dim)]; }
-  int64_t numel() const { return sizes_[0] * sizes_[1] * sizes_[2] * sizes_[3]; }
+  /// The size of dim 0 ... rank-1; throws IndexError.
+  int64_t operator[](int dim) const { return sizes_[index(dim)]; }
+  int64_t& operator[](int dim) { return sizes_[index(dim)]; }
+  int64_t numel() const {
+    return sizes_[0] * sizes_[1] * sizes_[2] * sizes_[3] * sizes_[4] * sizes_[5];
+  }
+  const std::array<int64_t, kMaxRank>& sizes() const { return sizes_; }  // 1 beyond the rank
   bool operator==(const Shape&) const = default;
 
-  /// The same sizes without `dim`, or with `size` put before `dim`.
+  /// The same sizes without `dim`, or with `size` put before `dim`; throw IndexError, and
+  /// ShapeError when there is no room.
   Shape without(int dim) const;
   Shape with(int dim, int64_t size) const;
 
  private:
-  std::array<int64_t, kMaxRank> sizes_{1, 1, 1, 1};
+  size_t index(int dim) const {
+    if (dim < 0 || dim >= rank_) [[unlikely]]
+      outside(dim);
+    return static_cast<size_t>(dim);
+  }
+  [[noreturn]] void outside(int dim) const;
+
+  std::array<int64_t, kMaxRank> sizes_{1, 1, 1, 1, 1, 1};
   int rank_ = 0;
 };
 

@@ -1,11 +1,19 @@
 #include <tapestry/tensor/tensor.h>
 
 #include <algorithm>
-#include <iomanip>
 
 #include <tapestry/tensor/loops.h>
 
 namespace tapestry {
+namespace {
+
+Strides without(Strides strides, int dim) {
+  std::copy(strides.begin() + dim + 1, strides.end(), strides.begin() + dim);
+  strides[kMaxRank - 1] = 0;
+  return strides;
+}
+
+}  // namespace
 
 Tensor::Tensor(Storage storage, const Shape& shape, DType dtype)
     : storage_(std::move(storage)),
@@ -37,61 +45,105 @@ Tensor Tensor::indices(std::span<const int32_t> values) {
 void Tensor::update_contiguous() {
   int64_t expected = 1;
   contiguous_ = true;
-  for (int i = shape_.rank() - 1; i >= 0; --i) {
-    if (shape_[i] != 1 && strides_[static_cast<size_t>(i)] != expected) contiguous_ = false;
-    expected *= shape_[i];
+  for (auto i = static_cast<size_t>(rank()); i-- > 0;) {
+    const int64_t size = shape_.sizes()[i];
+    if (size != 1 && strides_[i] != expected) contiguous_ = false;
+    expected *= size;
   }
   if (shape_.numel() == 0) contiguous_ = true;
+}
+
+Tensor Tensor::view(const Shape& shape, const Strides& strides, int64_t shift) const {
+  Tensor out = *this;
+  out.offset_ += shift;
+  out.shape_ = shape;
+  out.strides_ = strides;
+  out.update_contiguous();
+  return out;
 }
 
 Tensor Tensor::transpose(int dim0, int dim1) const {
   require<ShapeError>(rank() >= 2, "transpose: ", shape_, " has fewer than two dims");
   const int i = normalize_dim("transpose", shape_, dim0);
   const int j = normalize_dim("transpose", shape_, dim1);
-  Tensor out = *this;
-  std::swap(out.shape_[i], out.shape_[j]);
-  std::swap(out.strides_[static_cast<size_t>(i)], out.strides_[static_cast<size_t>(j)]);
-  out.update_contiguous();
-  return out;
+  Shape shape = shape_;
+  Strides strides = strides_;
+  std::swap(shape[i], shape[j]);
+  std::swap(strides[static_cast<size_t>(i)], strides[static_cast<size_t>(j)]);
+  return view(shape, strides);
+}
+
+Tensor Tensor::permute(std::span<const int> dims) const {
+  require_defined("permute", *this);
+  Shape shape = shape_;
+  Strides strides{};
+  unsigned seen = 0;
+  for (size_t i = 0; i < dims.size() && i < kMaxRank; ++i) {
+    const int d = normalize_dim("permute", shape_, dims[i]);
+    seen |= 1U << d;
+    if (static_cast<int>(i) < rank()) shape[static_cast<int>(i)] = shape_[d];
+    strides[i] = strides_[static_cast<size_t>(d)];
+  }
+  require<ShapeError>(static_cast<int>(dims.size()) == rank() && seen + 1 == 1U << rank(),
+                      "permute: ", shape_, ": each of its dims must be named once");
+  return view(shape, strides);
 }
 
 Tensor Tensor::select(int dim, int64_t index) const {
   const int d = normalize_dim("select", shape_, dim);
   require<IndexError>(index >= 0 && index < shape_[d], "select: index ", index, " is outside dim ",
                       d, " of ", shape_);
-  Tensor out = *this;
-  out.offset_ += index * strides_[static_cast<size_t>(d)];
-  out.shape_ = shape_.without(d);
-  for (size_t i = static_cast<size_t>(d); i + 1 < kMaxRank; ++i) out.strides_[i] = strides_[i + 1];
-  out.update_contiguous();
-  return out;
+  return view(shape_.without(d), without(strides_, d), index * strides_[static_cast<size_t>(d)]);
 }
 
 Tensor Tensor::narrow(int dim, int64_t start, int64_t count) const {
   const int d = normalize_dim("narrow", shape_, dim);
   require<IndexError>(start >= 0 && count >= 0 && start <= shape_[d] - count, "narrow: ", count,
                       " from ", start, " on is outside dim ", d, " of ", shape_);
-  Tensor out = *this;
-  out.offset_ += start * strides_[static_cast<size_t>(d)];
-  out.shape_[d] = count;
-  out.update_contiguous();
-  return out;
+  Shape shape = shape_;
+  shape[d] = count;
+  return view(shape, strides_, start * strides_[static_cast<size_t>(d)]);
+}
+
+Tensor Tensor::slice(int dim, int64_t start, int64_t stop, int64_t step) const {
+  const int d = normalize_dim("slice", shape_, dim);
+  require<IndexError>(start >= 0 && start <= stop && stop <= shape_[d], "slice: ", start, " to ",
+                      stop, " is outside dim ", d, " of ", shape_);
+  require<ValueError>(step >= 1, "slice: step ", step, ", expected at least 1 (see flip)");
+  Shape shape = shape_;
+  Strides strides = strides_;
+  shape[d] = stop == start ? 0 : (stop - start - 1) / step + 1;
+  int64_t& stride = strides[static_cast<size_t>(d)];
+  const int64_t offset = start * stride;
+  stride *= std::min(step, std::max<int64_t>(shape_[d], 1));  // the product must not overflow
+  return view(shape, strides, offset);
+}
+
+Tensor Tensor::unsqueeze(int dim) const {
+  require_defined("unsqueeze", *this);
+  const int d = normalize_dim("unsqueeze", shape_.with(0, 1), dim);
+  Strides strides = strides_;
+  std::copy_backward(strides.begin() + d, strides.end() - 1, strides.end());
+  return view(shape_.with(d, 1), strides);
+}
+
+Tensor Tensor::squeeze(int dim) const {
+  const int d = normalize_dim("squeeze", shape_, dim);
+  require<ShapeError>(shape_[d] == 1, "squeeze: dim ", d, " of ", shape_, " is not 1");
+  return view(shape_.without(d), without(strides_, d));
 }
 
 Tensor Tensor::expand(const Shape& shape) const {
   require_defined("expand", *this);
   require<ShapeError>(broadcast("expand", shape, shape_) == shape, "expand: ", shape_,
                       " does not broadcast to ", shape);
-  Tensor out = *this;
-  out.strides_ = broadcast_strides(*this, shape);
-  out.shape_ = shape;
-  out.update_contiguous();
-  return out;
+  return view(shape, broadcast_strides(*this, shape));
 }
 
 Tensor Tensor::reshape(std::initializer_list<int64_t> sizes) const {
   std::array<int64_t, kMaxRank> known{};
-  require<ShapeError>(sizes.size() <= kMaxRank, "reshape: rank ", sizes.size(), " is more than 4");
+  require<ShapeError>(sizes.size() <= kMaxRank, "reshape: rank ", sizes.size(), " is more than ",
+                      kMaxRank);
   int64_t* unknown = nullptr;
   size_t rank = 0;
   for (const int64_t size : sizes) {
@@ -116,20 +168,13 @@ Tensor Tensor::reshape(const Shape& shape) const {
   require_defined("reshape", *this);
   require<ShapeError>(shape.numel() == numel(), "reshape: ", shape_, " has ", numel(),
                       " elements, ", shape, " has ", shape.numel());
+  Strides strides = contiguous_strides(shape);
   if (!contiguous_) {
     const LoopNest<1> nest(shape_, {strides_});  // one dense run of any stride is enough for a view
-    if (nest.size[2] != 1 || nest.size[1] != 1) return clone().reshape(shape);
-    Tensor out = *this;
-    out.shape_ = shape;
-    out.strides_ = contiguous_strides(shape);
-    for (int64_t& stride : out.strides_) stride *= nest.stride[3][0];
-    out.update_contiguous();
-    return out;
+    if (nest.rank > 1) return clone().reshape(shape);
+    for (int64_t& stride : strides) stride *= nest.stride[0][0];
   }
-  Tensor out = *this;
-  out.shape_ = shape;
-  out.strides_ = contiguous_strides(shape);
-  return out;
+  return view(shape, strides);
 }
 
 double Tensor::item() const {
@@ -271,42 +316,6 @@ bool must_copy_source(const char* op, const Tensor& target, const Tensor& source
   if (!target.overlaps(source)) return false;
   return target.data<std::byte>() != source.data<std::byte>() || target.shape() != source.shape() ||
          target.strides() != source.strides();
-}
-
-namespace {
-
-void print_elements(std::ostream& out, const Tensor& t) {
-  constexpr int64_t kMost = 8;
-  if (t.rank() == 0) {
-    if (t.dtype() == i32)
-      out << std::setw(10) << *t.data<int32_t>();
-    else
-      out << std::setw(10) << t.item();
-    return;
-  }
-  out << '[';
-  for (int64_t i = 0, n = t.shape()[0]; i < n; ++i) {
-    if (i == kMost / 2 && n > kMost) {
-      out << (t.rank() > 1 ? "\n  ..." : " ...");
-      i = n - kMost / 2;
-    }
-    if (i > 0) out << (t.rank() > 1 ? "\n " : " ");
-    print_elements(out, t.select(0, i));
-  }
-  out << ']';
-}
-
-}  // namespace
-
-std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
-  if (!tensor.defined()) return out << "undefined tensor";
-  const auto flags = out.flags();
-  const auto precision = out.precision(5);
-  out << tensor.dtype() << ' ' << tensor.shape() << ' ';
-  print_elements(out, tensor);
-  out.flags(flags);
-  out.precision(precision);
-  return out;
 }
 
 }  // namespace tapestry

@@ -1,7 +1,7 @@
 #pragma once
 // Tensor: a small value that refers to strided elements of a counted storage.
 //
-// Copying a Tensor shares the elements; clone() copies them. Views (transpose, select, narrow,
+// Copying a Tensor shares the elements; clone() copies them. Views (transpose, select, slice,
 // expand, most reshapes) neither copy nor allocate. Functions with a trailing underscore work in
 // place and bump the storage's version. Dims may count from the end: -1 is the last.
 // A default-constructed Tensor is undefined: it has no elements and may only be assigned to.
@@ -45,10 +45,22 @@ class Tensor {
   const Strides& strides() const { return strides_; }
   bool contiguous() const { return contiguous_; }
 
-  // Views.
+  // Views. A dim or an index out of range throws IndexError.
   Tensor transpose(int dim0 = -2, int dim1 = -1) const;
+  /// Dim i of the result is dim dims[i] of this; throws ShapeError unless each is named once.
+  Tensor permute(std::span<const int> dims) const;
+  Tensor permute(std::initializer_list<int> dims) const {
+    return permute(std::span(dims.begin(), dims.size()));
+  }
   Tensor select(int dim, int64_t index) const;
   Tensor narrow(int dim, int64_t start, int64_t count) const;
+  /// Elements start, start + step, ... below stop along a dim; 0 <= start <= stop <= size, step
+  /// >= 1.
+  Tensor slice(int dim, int64_t start, int64_t stop, int64_t step = 1) const;
+  /// A dim of size 1 before `dim` (-1: behind the last); and without it (ShapeError for other
+  /// sizes).
+  Tensor unsqueeze(int dim) const;
+  Tensor squeeze(int dim) const;
   /// Repeats sizes of 1 (and missing leading dims) without copying: stride 0.
   Tensor expand(const Shape& shape) const;
   /// A view when the strides allow it, else a copy. One size may be -1 and is inferred.
@@ -90,6 +102,7 @@ class Tensor {
 
  private:
   Tensor(Storage storage, const Shape& shape, DType dtype);
+  Tensor view(const Shape& shape, const Strides& strides, int64_t shift = 0) const;
   void update_contiguous();
   int64_t offset_of(std::initializer_list<int64_t> index) const;
   void require_type(const char* op, DType dtype) const;
@@ -101,9 +114,6 @@ class Tensor {
   DType dtype_ = f32;
   bool contiguous_ = true;
 };
-
-/// Shape, type and up to a few elements per dim, for people.
-std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 /// Throws Error unless the tensor has elements.
 inline void require_defined(const char* op, const Tensor& a) {

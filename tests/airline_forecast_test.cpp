@@ -7,6 +7,7 @@
 #include <tapestry/examples/airline/scores/intervals.h>
 #include <tapestry/examples/airline/scores/metrics.h>
 #include <tapestry/examples/airline/series/series.h>
+#include <tapestry/nn/gradcheck.h>
 #include <tapestry/tensor/error.h>
 
 using namespace tapestry;

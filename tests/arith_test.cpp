@@ -40,6 +40,21 @@ TEST_CASE("elementwise functions meet NaN, infinities and their limits") {
   same(softplus(t), {kNan, kInf, 0, std::log(2), 800});
   same(clamp(t, -1, 1), {kNan, 1, -1, 0, 1});
   same(abs(t), {kNan, kInf, kInf, 0, 800});
+  same(expm1(t), {kNan, kInf, -1, 0, kInf});
+  same(log1p(t), {kNan, kInf, kNan, 0, std::log1p(800)});
+  same(pow(t, 2), {kNan, kInf, kInf, 0, 640000});
+  same(pow(t, -0.5), {kNan, 0, 0, kInf, 1 / std::sqrt(800)});
+  same(sin(t), {kNan, kNan, kNan, 0, std::sin(800)});
+  same(cos(t), {kNan, kNan, kNan, 1, std::cos(800)});
+  const Tensor one = Tensor::scalar(1, f64);
+  same(maximum(t, one), {kNan, kInf, 1, 1, 800});
+  same(minimum(t, one), {kNan, 1, -kInf, 0, 1});
+  same(maximum(one, t), {kNan, kInf, 1, 1, 800});
+  same(minimum(one, t), {kNan, 1, -kInf, 0, 1});
+  CHECK(greater(t, one).to_vector<int32_t>() == std::vector<int32_t>{0, 1, 0, 0, 1});
+  CHECK(equal(t, t).to_vector<int32_t>() == std::vector<int32_t>{0, 1, 1, 1, 1});
+  CHECK(std::abs(expm1(Tensor::scalar(1e-6)).item() - 1.0000005e-6) < 1e-12);
+  CHECK(std::abs(log1p(Tensor::scalar(1e-6)).item() - 9.999995e-7) < 1e-12);
   CHECK_THROWS_WITH_AS(clamp(t, 2, 1), "clamp: low 2 is above high 1", ValueError);
   CHECK_THROWS_AS(clamp(t, kNan, 1), ValueError);
   const Tensor f = t.cast(f32);
@@ -53,12 +68,25 @@ TEST_CASE("arithmetic agrees with loops over every layout") {
   CAPTURE(kSeed);
   for (int n = 0; n < 400; ++n) {
     const DType dtype = n % 2 ? f32 : f64;
-    const Shape shape = test::random_shape(rng, n % 5, 5, true);
+    const Shape shape = test::random_shape(rng, n % (kMaxRank + 1), n % 7 < 5 ? 5 : 3, true);
     const Tensor a = test::random_tensor(rng, test::random_broadcast_of(rng, shape), dtype);
     const Tensor b = test::random_tensor(rng, shape, dtype);
     const Tensor m = test::random_tensor(rng, test::random_broadcast_of(rng, shape), i32);
     CAPTURE(n);
-    const Tensor results[] = {a + b, a - b, b * a, b * 2.0 + 1.0, square(b), where(m, a, b)};
+    const Tensor results[] = {a + b,
+                              a - b,
+                              b * a,
+                              b * 2.0 + 1.0,
+                              square(b),
+                              where(m, a, b),
+                              maximum(a, b),
+                              minimum(a, b),
+                              pow(b, 3),
+                              sin(b),
+                              greater(a, b).cast(f64),
+                              equal(a, b).cast(f64)};
+    const Tensor ids = test::random_tensor(rng, shape, i32);
+    const Tensor same_ids = equal(ids, m);
     Tensor updated = Tensor::zeros(shape, dtype);
     updated.copy_(b).add_(a, -2).mul_(3);
     for (const Tensor& r : results) {
@@ -73,6 +101,13 @@ TEST_CASE("arithmetic agrees with loops over every layout") {
       REQUIRE(element(results[3], i) == 2 * y + 1);
       REQUIRE(element(results[4], i) == y * y);
       REQUIRE(element(results[5], i) == (broadcast_element(m, i, shape.rank()) != 0 ? x : y));
+      REQUIRE(element(results[6], i) == std::max(x, y));
+      REQUIRE(element(results[7], i) == std::min(x, y));
+      REQUIRE(element(results[8], i) == y * y * y);
+      REQUIRE(std::abs(element(results[9], i) - std::sin(y)) < 1e-6);
+      REQUIRE(element(results[10], i) == (x > y));
+      REQUIRE(element(results[11], i) == (x == y));
+      REQUIRE(element(same_ids, i) == (element(ids, i) == broadcast_element(m, i, shape.rank())));
       REQUIRE(element(updated, i) == 3 * (y - 2 * x));
     });
   }

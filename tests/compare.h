@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include <tapestry/nn/fields.h>
+#include <tapestry/nn/gradcheck.h>
 #include <tapestry/nn/init.h>
 #include <tapestry/tensor/arith.h>
 

@@ -1,34 +1,18 @@
 #include <doctest/doctest.h>
-#include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/lm/text/corpus.h>
 #include <tapestry/examples/lm/text/text.h>
 #include <tapestry/examples/lm/text/vocabulary.h>
 #include <tapestry/tensor/error.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
+
+#include "text_files.h"
 
 using namespace tapestry;
 using namespace tapestry::lm;
 using namespace std::string_literals;
 
 namespace {
-
-// A file with the given bytes, gone at the end of the scope.
-struct TemporaryFile {
-  std::string path;
-  explicit TemporaryFile(const std::string& bytes) {
-    static int counter = 0;
-    path = (std::filesystem::temp_directory_path() / "tapestry_corpus_test_").string() +
-           std::to_string(getpid()) + "_" + std::to_string(counter++);
-    std::ofstream(path, std::ios::binary) << bytes;
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  ~TemporaryFile() { std::filesystem::remove(path); }
-};
 
 // Sentences joined by '|', tokens by ' '.
 std::string show(const Corpus& corpus) {
@@ -46,28 +30,10 @@ std::string read(const std::string& bytes, const TextSettings& options = {}) {
   return show(read_sentences({file.path}, options));
 }
 
-// The message with which reading these bytes fails, the file's path replaced by F.
-template <class E = FormatError, class F>
-std::string failure(const std::string& path, F&& action) {
-  std::string message = "no error";
-  try {
-    action();
-  } catch (const E& error) {
-    message = error.what();
-  }
-  for (size_t at; (at = message.find(path)) != std::string::npos;)
-    message.replace(at, path.size(), "F");
-  return message;
-}
 std::string read_failure(const std::string& bytes, const TextSettings& options = {}) {
   const TemporaryFile file(bytes);
-  return failure(file.path, [&] { read_sentences({file.path}, options); });
+  return failure<FormatError>(file.path, [&] { read_sentences({file.path}, options); });
 }
-std::string load_failure(const std::string& bytes, const SpecialTokens& names = {}) {
-  const TemporaryFile file(bytes);
-  return failure(file.path, [&] { Vocabulary::load(file.path, names); });
-}
-
 Corpus corpus_of(const std::string& text) {
   Corpus corpus;
   std::vector<std::string_view> tokens;
@@ -102,15 +68,82 @@ TEST_CASE("text: all Unicode white space separates, no-break spaces do not") {
   CHECK(read("a\u00A0b\u202Fc\u2007d") == "a\u00A0b\u202Fc\u2007d");
 }
 
-TEST_CASE("text: a line of a megabyte is one sentence") {
-  std::string line;
-  while (line.size() < 1'000'000) line += "word" + std::to_string(line.size() % 7) + ' ';
-  const TemporaryFile file(line + "\nnext");
-  const Corpus corpus = read_sentences({file.path});
-  REQUIRE(corpus.sentences() == 2);
-  CHECK(corpus.sentence(0).size() == line.size() / 6);
+TEST_CASE("text: a token may be a megabyte, and a sentence 10000 tokens") {
   const TemporaryFile solid(std::string(1'000'000, 'x'));
   CHECK(read_sentences({solid.path}).types.token(0).size() == 1'000'000);
+  std::string line;
+  for (int64_t i = 0; i < kLongestUncut; ++i) line += "word" + std::to_string(i % 7) + ' ';
+  const TemporaryFile longest(line + "\nnext"), longer(line + "word\n");
+  CHECK(read_sentences({longest.path}).sentence(0).size() == size_t{kLongestUncut});
+  CHECK(read_sentences({longest.path}).notes.empty());
+  CHECK(read_sentences({longer.path}).sentences() == kLongestUncut / kPiece + 1);
+}
+
+TEST_CASE("text: lines end with CR where there is no LF, and a note says so") {
+  CHECK(read("a b\rc\r") == "a b|c");
+  CHECK(read("a b\rc") == "a b|c");
+  CHECK(read("a b\rc\nd") == "a b c|d");
+  CHECK(read("a b\r") == "a b");
+  CHECK(begins(read_failure("ab\rc\xFF"), "F:2:2: invalid UTF-8 byte 0xFF"));
+  const TemporaryFile old("a\rb\r"), usual("a\r\nb\r\n");
+  const Corpus corpus = read_sentences({old.path, usual.path});
+  REQUIRE(corpus.notes.size() == 1);
+  CHECK(corpus.notes[0] == old.path + ": lines end with CR");
+}
+
+TEST_CASE("text: UTF-16 and UTF-32 are named, with a remedy") {
+  const auto wide = [](const std::string& encoding) {
+    return "F:1:1: the text is " + encoding + " (convert the file: iconv -f " + encoding +
+           " -t UTF-8)";
+  };
+  const std::string text = "\xFF\xFEh\0e\0y\0\n\0"s;
+  CHECK(read_failure(text) == wide("UTF-16"));
+  CHECK(read_failure(text, {.on_bad_utf8 = "replace"}) == wide("UTF-16"));
+  CHECK(read_failure("\xFE\xFF\0h\0e"s) == wide("UTF-16"));
+  CHECK(read_failure("h\0e\0y\0\n\0"s) == wide("UTF-16LE"));
+  CHECK(read_failure("\0h\0e\0y\0\n"s) == wide("UTF-16BE"));
+  CHECK(read_failure("\xFF\xFE\0\0h\0\0\0"s) == wide("UTF-32"));
+}
+
+TEST_CASE("corpus: a line of megabytes is read in parts and cut into pieces, and stays one") {
+  std::string line;
+  for (int i = 0; line.size() < 2'500'000; ++i) line += "word" + std::to_string(i % 1000) + "  ";
+  const TemporaryFile file("first\n" + line + "\nlast one\n");
+  const Corpus corpus = read_sentences({file.path});
+  CHECK(corpus.words(0) == std::vector<std::string>{"first"});
+  CHECK(corpus.words(corpus.sentences() - 1) == std::vector<std::string>{"last", "one"});
+  std::string joined;
+  for (int64_t i = 1; i < corpus.sentences() - 1; ++i) {
+    CHECK(corpus.continues(i) == (i > 1));
+    CHECK(corpus.sentence(i).size() <= size_t{kPiece});
+    for (const std::string& word : corpus.words(i)) joined += word + "  ";
+  }
+  CHECK(joined == line);
+  CHECK_FALSE(corpus.continues(0));
+  CHECK_FALSE(corpus.continues(corpus.sentences() - 1));
+  REQUIRE(corpus.notes.size() == 1);
+  CHECK(corpus.notes[0].find("1 line of more than 10000 tokens (the longest ") < 100);
+  const auto bytes = static_cast<int64_t>(6 + line.size() - 1 + 9);
+  CHECK(corpus.bytes <= bytes);  // one space less where it was cut between two
+  CHECK(corpus.bytes >= bytes - 3);
+
+  // Every token of the line is predicted once, and its end.
+  const Vocabulary vocabulary = Vocabulary::build(corpus);
+  const EncodedCorpus encoded = vocabulary.encode(corpus);
+  CHECK(encoded.tokens() == corpus.tokens() + 3);
+  CHECK(vocabulary.count(Vocabulary::end) == 3);
+  for (int64_t i = 0; i < encoded.sentences(); ++i) {
+    CHECK(encoded.continues(i) == corpus.continues(i));
+    if (encoded.continues(i)) CHECK(encoded.inputs(i)[0] == encoded.targets(i - 1).back());
+  }
+
+  CHECK(
+      begins(read_failure(line + "\xFF"), "F:1:" + std::to_string(line.size() + 1) + ": invalid"));
+  const std::string characters = show(read_sentences({file.path}, {.tokenizer = "char"}));
+  CHECK(std::count(characters.begin(), characters.end(), 'w') ==
+        std::count(line.begin(), line.end(), 'w'));
+  CHECK(static_cast<size_t>(std::count(characters.begin(), characters.end(), ' ')) >
+        line.size() / 2);
 }
 
 TEST_CASE("text: what is not UTF-8 is an error with line and column in characters") {
@@ -182,7 +215,9 @@ TEST_CASE("corpus: max_sentences counts over all files and stops early") {
 
 TEST_CASE("corpus: each file needs a sentence") {
   const TemporaryFile good("a\n"), empty("");
-  CHECK(failure(empty.path, [&] { read_sentences({good.path, empty.path}); }) == read_failure(""));
+  CHECK(failure<FormatError>(empty.path, [&] {
+          read_sentences({good.path, empty.path});
+        }) == read_failure(""));
 }
 
 TEST_CASE("corpus: a begin or end token in the text is an error with its position") {
@@ -202,91 +237,4 @@ TEST_CASE("corpus: types are numbered by first appearance and bounds are checked
   CHECK(corpus.types.find("d") == -1);
   CHECK_THROWS_AS(corpus.sentence(2), IndexError);
   CHECK_THROWS_AS(corpus.types.token(3), IndexError);
-}
-
-TEST_CASE("vocabulary: most frequent tokens first, ties in the order of appearance") {
-  const Corpus corpus = corpus_of("d c b a\na b c\na\n");
-  const Vocabulary all = Vocabulary::build(corpus);
-  REQUIRE(all.size() == 7);
-  for (const auto& [id, token, count] :
-       std::vector<std::tuple<int32_t, std::string, int64_t>>{{0, "<unk>", 0},
-                                                              {1, "<s>", 3},
-                                                              {2, "</s>", 3},
-                                                              {3, "a", 3},
-                                                              {4, "c", 2},
-                                                              {5, "b", 2},
-                                                              {6, "d", 1}}) {
-    CHECK(all.token(id) == token);
-    CHECK(all.count(id) == count);
-    CHECK(all.id(token) == id);
-  }
-  const Vocabulary small = Vocabulary::build(corpus, 5);
-  CHECK(small.size() == 5);
-  CHECK(small.token(4) == "c");
-  CHECK(small.id("b") == Vocabulary::unknown);
-  CHECK(small.count(Vocabulary::unknown) == 3);
-  CHECK(Vocabulary::build(corpus, 8000, 2).size() == 6);
-  CHECK(Vocabulary::build(corpus_of("word")).size() == 4);
-  CHECK_THROWS_AS(small.token(5), IndexError);
-}
-
-TEST_CASE("vocabulary: an encoded sentence carries begin and end, and OOVs are counted") {
-  const Vocabulary vocabulary = Vocabulary::build(corpus_of("a a b <unk> <unk> <unk>"), 4);
-  CHECK(vocabulary.size() == 4);
-  CHECK(vocabulary.count(Vocabulary::unknown) == 4);
-  const EncodedCorpus encoded = vocabulary.encode(corpus_of("a\nb a <unk>\n"));
-  CHECK(encoded.ids == std::pmr::vector<int32_t>{1, 3, 2, 1, 0, 3, 0, 2});
-  CHECK(encoded.oov == 2);
-  CHECK(encoded.longest == 4);
-  CHECK(encoded.sentences() == 2);
-  CHECK(encoded.tokens() == 6);
-  const auto inputs = encoded.inputs(1), targets = encoded.targets(1);
-  CHECK(std::vector(inputs.begin(), inputs.end()) == std::vector<int32_t>{1, 0, 3, 0});
-  CHECK(std::vector(targets.begin(), targets.end()) == std::vector<int32_t>{0, 3, 0, 2});
-  CHECK_THROWS_AS(encoded.sentence(2), IndexError);
-}
-
-TEST_CASE("vocabulary: sizes and names that make no sense are refused") {
-  const Corpus corpus = corpus_of("a <s>");
-  CHECK_THROWS_AS(Vocabulary::build(corpus, 3), ValueError);
-  CHECK_THROWS_AS(Vocabulary::build(corpus, 9, 1, {.begin = "x", .end = "x"}), ValueError);
-  CHECK_THROWS_AS(Vocabulary::build(corpus, 9, 1, {.begin = "x y"}), ValueError);
-  CHECK_THROWS_AS(Vocabulary::build(corpus, 9, 1, {.begin = ""}), ValueError);
-  CHECK(Vocabulary::build(corpus, 9, 1, {.begin = "BOS"}).id("<s>") == 4);
-}
-
-TEST_CASE("vocabulary: what is saved is what is loaded") {
-  const TemporaryFile file("");
-  const Vocabulary saved = Vocabulary::build(corpus_of("é é a <unk>\na\nb\u00A0c"));
-  saved.save(file.path);
-  CHECK(read_text(file.path) == "<unk>\t1\n<s>\t3\n</s>\t3\né\t2\na\t2\nb\u00A0c\t1\n");
-  const Vocabulary loaded = Vocabulary::load(file.path);
-  REQUIRE(loaded.size() == saved.size());
-  for (int32_t id = 0; id < saved.size(); ++id) {
-    CHECK(loaded.token(id) == saved.token(id));
-    CHECK(loaded.count(id) == saved.count(id));
-    CHECK(loaded.id(saved.token(id)) == id);
-  }
-  CHECK_THROWS_AS(saved.save("/no/such/folder/vocab.txt"), app::UserError);
-}
-
-TEST_CASE("vocabulary: a malformed file is an error with its position") {
-  const std::string head = "<unk>\t0\n<s>\t1\n</s>\t1\n";
-  CHECK(load_failure(head + "a\t1\n") == "no error");
-  CHECK(begins(load_failure(head + "a 1\n"), "F:4:1: expected token<TAB>count"));
-  CHECK(begins(load_failure(head + "é\tx\n"), "F:4:3: count 'x' is not a whole number"));
-  for (const char* count : {"", "-1", "1 ", "1\t2", "1.5", "+1", "99999999999999999999", "1\r"}) {
-    CAPTURE(count);
-    CHECK(begins(load_failure(head + "a\t" + count + "\n"), "F:4:3: count '"));
-  }
-  CHECK(begins(load_failure(head + "a\t1\na\t1\n"), "F:5:1: token 'a' appears twice"));
-  CHECK(begins(load_failure(head + "<s>\t1\n"), "F:4:1: token '<s>' appears twice"));
-  CHECK(begins(load_failure(head + "a b\t1\n"), "F:4:1: 'a b' is not a token"));
-  CHECK(begins(load_failure(head + "\t1\n"), "F:4:1: '' is not a token"));
-  CHECK(begins(load_failure(head + "\n"), "F:4:1: expected token<TAB>count"));
-  CHECK(begins(load_failure(head + "\xFF\t1\n"), "F:4:1: invalid UTF-8"));
-  CHECK(begins(load_failure("the\t9\n"), "F:1:1: expected the special token '<unk>', found 'the'"));
-  CHECK(begins(load_failure(head, {.begin = "BOS"}), "F:2:1: expected the special token 'BOS'"));
-  CHECK(begins(load_failure(""), "F: 0 lines: a vocabulary has at least"));
-  CHECK(begins(load_failure("<unk>\t0\n<s>\t1\n"), "F: 2 lines: a vocabulary has at least"));
 }

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <tapestry/examples/lm/model/exchange.h>
+#include <tapestry/examples/lm/model/language_model.h>
 #include <tapestry/examples/lm/model/npz.h>
 #include <tapestry/examples/lm/text/text.h>
 #include <tapestry/nn/checkpoint.h>
@@ -28,8 +29,7 @@ const std::vector<ModelShape> kShapes = {
 ModelTensors random_model(const ModelShape& shape) {
   Rng rng(7);
   NamedTensors state;
-  with_cell(shape.cell,
-            [&]<class Cell>() { to_tensors(LanguageModel<Cell>(shape, rng, f64), state); });
+  to_tensors(LanguageModel(shape, rng, f64), state);
   for (auto& [name, tensor] : state.tensors)  // biases are not all drawn
     for (double& x : tensor.write<double>()) x += 0.1 * rng.uniform(-1, 1);
   return {shape, f64, state.tensors};
@@ -40,14 +40,12 @@ std::vector<double> losses(const ModelTensors& model) {
   EncodedCorpus corpus;
   corpus.ids = {1, 3, 4, 5, 2, 1, 8, 0, 7, 6, 5, 2};
   corpus.offsets = {0, 5, 12};
-  return with_cell(model.shape.cell, [&]<class Cell>() {
-    Rng rng(0);
-    LanguageModel<Cell> m(model.shape, rng, model.dtype);
-    from_tensors(m, {.tensors = model.tensors, .metadata = {}});
-    return m.token_losses(make_batch(corpus, std::array<int64_t, 2>{0, 1}))
-        .value()
-        .template to_vector<double>();
-  });
+  Rng rng(0);
+  LanguageModel m(model.shape, rng, model.dtype);
+  from_tensors(m, {.tensors = model.tensors, .metadata = {}});
+  return m.token_losses(make_batch(corpus, std::array<int64_t, 2>{0, 1}))
+      .value()
+      .to_vector<double>();
 }
 
 double difference(const ModelTensors& a, const ModelTensors& b) {
@@ -188,5 +186,30 @@ TEST_CASE("npz: a damaged file is an error wherever it is damaged") {
     std::string bytes = good;
     bytes[at] = static_cast<char>(bytes[at] ^ 0x55);
     parse(bytes);  // an error, or a byte that does not count; never anything else
+  }
+}
+
+TEST_CASE(
+    "exchange: tokens in another order are the same model, and a forbidden one has no chance") {
+  for (const ModelShape& shape : kShapes) {
+    CAPTURE(shape.cell);
+    const ModelTensors model = random_model(shape);
+    // The ids of losses() in the new order: token i was rows[i].
+    ModelTensors other = model;
+    const std::vector<int64_t> rows = {3, 0, 1, 2, 8, 7, 6, 5, 4};
+    reorder(other, rows);
+    std::vector<int64_t> back(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i)
+      back[static_cast<size_t>(rows[i])] = static_cast<int64_t>(i);
+    CHECK(difference(model, other) > 1e-3);
+    reorder(other, back);
+    CHECK(difference(model, other) == 0);
+
+    ModelTensors grown = model;
+    reorder(grown, std::vector<int64_t>{0, 2, 2, 3, 4, 5, 6, 7, 8});  // begins where another ends
+    forbid(grown, Vocabulary::begin);
+    CHECK(grown.shape.bias);
+    for (const double loss : losses(grown)) CHECK(std::isfinite(loss));
+    CHECK(grown.tensors.at("bias").at({1}) == -1e9);
   }
 }

@@ -252,3 +252,27 @@ TEST_CASE("states are walked, detached and mapped in FIELDS order") {
   const auto attached = map_state(state, [&](const Var& v) { return v * p; });
   CHECK_THROWS_AS(tape.backward(sum(output(detach(attached)))), TapeError);
 }
+
+TEST_CASE("Kaiming's weights keep the variance through layers of relu") {
+  const uint64_t seed = 5;
+  CAPTURE(seed);
+  Rng rng(seed);
+  for (const bool normal : {false, true}) {
+    Tensor h = gaussian({200, 300}, 1, rng, f64);
+    for (int layer = 0; layer < 5; ++layer) {
+      const Tensor w =
+          normal ? kaiming_normal({300, 300}, rng, f64) : kaiming_uniform({300, 300}, rng, f64);
+      h = relu(matmul(h, w));
+    }
+    // E[relu(z)^2] is half the variance of z, which the 2 of 2 / inputs makes up for
+    CHECK(squared_norm(h) / 60000 == doctest::Approx(1).epsilon(0.3));
+    CHECK(squared_norm(matmul(h, xavier({300, 300}, rng, f64))) < 1.6 * squared_norm(h));
+  }
+  // (kernel, inputs, outputs): every element is an input's but for the last dim
+  const Tensor w = kaiming_uniform({3, 20, 100}, rng, f64);
+  CHECK(squared_norm(w) / 6000 == doctest::Approx(2. / 60).epsilon(0.1));
+  CHECK_THROWS_WITH_AS(kaiming_normal({4}, rng),
+                       "kaiming_normal: (4) has no inputs (expected (inputs, outputs))",
+                       ShapeError);
+  CHECK_THROWS_AS(bernoulli({2}, 1.5, rng), ValueError);
+}

@@ -90,7 +90,8 @@ printf 'a,b\nc,"d\n' > open.csv
 check 65 'open.csv:2:3: error: the quoted field that opens here is not closed' lm train open.csv
 check 0 '30 sentences, 30 tokens, 30 types' lm vocab table.csv --column score
 check 0 '10 tokens in v.txt' lm vocab text --vocab-size 10 -o v.txt
-check 0 'train loss' lm train text --vocab v.txt -o with-vocab "${tiny[@]}"
+sed 's/$/\r/' v.txt > crlf.txt
+check 0 'train loss' lm train text --vocab crlf.txt -o with-vocab "${tiny[@]}"
 cmp -s v.txt with-vocab/vocab.txt
 verdict $? 'lm train --vocab keeps the vocabulary'
 check 0 'train loss' lm train latin1 --on-bad-utf8 replace -o replaced "${tiny[@]}"
@@ -107,6 +108,23 @@ check 0 'rnn 1 x 4' lm import run.safetensors -o numbered
 check 2 'model.bin: not a format' lm export run -o model.bin
 check 65 'v.txt has 10 tokens and the model of run.safetensors has' \
   lm import run.safetensors --vocab v.txt -o other
+# A model whose ids are in another order, by the names of its special tokens.
+{ sed -n '4,$p' reference/vocab.txt; echo 'EOS'; echo '[UNK]'; echo 'SENTENCE_START'; } | cut -f 1 > names
+check 65 "names has no token '<x>'.*hint: .*--unk" lm import reference.npz --vocab names --unk '<x>' -o named
+check 0 'rnn 1 x 4' lm import reference.npz --vocab names -o named
+[[ $(head -n 4 named/vocab.txt | tr '\n\t' ' ,') == '<unk>,0 <s>,0 </s>,0 '* ]]
+verdict $? 'an imported vocabulary begins with the special tokens'
+check 0 '[a-z]' lm sample named --n 20
+sed s/UNK/unknown/ names > nounk
+check 65 'nounk has no unknown token of a usual name.*hint: name it with --unk' \
+  lm import reference.npz --vocab nounk -o other
+check 0 'rnn 1 x 4' lm import reference.npz --vocab nounk --unk '[unknown]' -o other
+sed s/SENTENCE_START/x/ names > nobegin
+check 0 'rnn 1 x 4' lm import reference.npz --vocab nobegin -o begins
+check 0 'perplexity [0-9.]+,' lm eval begins text --quiet
+check 2 'no text to train on' lm train --resume -o named
+check 0 'train loss' lm train text --resume -o imported --epochs 1 --quiet
+check 0 'train loss' lm train text --resume -o imported --epochs 2 --quiet
 head -c 500 reference.npz > cut.npz
 check 65 'cut.npz: not an npz file' lm import cut.npz -o other
 check 73 'run: .*already holds a run.*--overwrite' lm train text -o run "${tiny[@]}"
@@ -120,7 +138,36 @@ lm train --help-all | head -n 1 > out 2> err
 [[ ${PIPESTATUS[0]} =~ ^(0|141)$ && ! -s err ]]
 verdict $? 'lm train --help-all | head: no complaint'
 
+# A text without line ends.
+for i in {1..12000}; do printf 'the cat %d sat ' $((i % 7)); done > line
+check 0 'train loss' lm train line -o line-run --vocab v.txt --valid-split 0.1 --max-steps 20 --quiet --hidden 4
+check 0 'train loss' lm train line -o stream-run --state stream --bptt-mode chunk --bptt 10 --max-steps 20 \
+  --quiet --hidden 4
+lm vocab line 2> err > out
+[[ $(< err) == 'input  line: 1 line of more than 10000 tokens (the longest 48000) read in pieces of 200' ]]
+verdict $? 'lm vocab says that a line was cut'
+{ cat line; echo; head -n 2 text; } > three
+[[ $(lm score run three | wc -l) == 3 ]]
+verdict $? 'lm score: one number for a line of many parts'
+loss=$(lm eval line-run line --json --quiet | sed -n 's/.*"loss": \([0-9.]*\),/\1/p')
+score=$(lm score line-run --unit ln line)
+awk -v l="$loss" -v s="$score" 'BEGIN { d = 1 + s / 48001 / l; exit !(d < 1e-6 && d > -1e-6) }'
+verdict $? "lm score ($score) is the loss of lm eval ($loss) times its tokens"
+
 # Runs.
+(cd run && lm info best) > out 2> err
+[[ $? == 0 && $(< out) == *'checkpoint  ckpt-'* ]]
+verdict $? 'lm info best, inside the run'
+mkfifo never && sleep 60 > never & held=$!
+check 0 'learning_curve.csv' timeout 30 lm plot from-stdin -q < never
+kill $held 2> /dev/null
+check 0 '3-gram +[0-9.]+ +[0-9.]+.network.*mixture.*tuned on [0-9]+ tokens that the run held out' \
+  lm eval run text --ngram 3 --quiet
+check 0 '"order": 5.*"mixture_loss": [0-9.]+' lm eval run text --ngram 5 --json --quiet
+check 66 'no n-grams without its training text: it was read from standard input' \
+  lm eval from-stdin text --ngram 3 --quiet
+check 66 'no n-grams without its training text: the model was imported' \
+  lm eval named text --ngram 3 --quiet
 check 0 '"loss": [0-9.]+' lm eval run text --json --quiet
 stdin=text check 0 '120 sentences' lm eval run - --quiet
 awk '{ for (i = 1; i <= NF; ++i) bytes += length($i) + 1 } END { print bytes }' text > bytes

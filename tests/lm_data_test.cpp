@@ -5,6 +5,7 @@
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text/data.h>
 #include <tapestry/examples/lm/text/disk_memory.h>
+#include <tapestry/examples/lm/text/stream.h>
 
 #include <unistd.h>
 
@@ -62,10 +63,51 @@ TEST_CASE("nothing is held out where nothing is to be, and one sentence is train
 }
 
 TEST_CASE("the hash of a sentence depends on its words and where they end") {
-  using Words = std::vector<std::string>;
-  CHECK(hash_fraction(Words{"ab", "c"}) == hash_fraction(Words{"ab", "c"}));
-  CHECK(hash_fraction(Words{"ab", "c"}) != hash_fraction(Words{"a", "bc"}));
-  CHECK(hash_fraction(Words{"a", "b"}) != hash_fraction(Words{"b", "a"}));
+  const auto hash = [](const std::vector<std::string>& words) {
+    Corpus corpus;
+    corpus.add(std::vector<std::string>{"another"});
+    corpus.add(words);
+    return hash_fraction(corpus, 1);
+  };
+  CHECK(hash({"ab", "c"}) == hash({"ab", "c"}));
+  CHECK(hash({"ab", "c"}) != hash({"a", "bc"}));
+  CHECK(hash({"a", "b"}) != hash({"b", "a"}));
+  CHECK(hash({"the", "cat"}) == doctest::Approx(0.6493418411637735).epsilon(1e-15));
+}
+
+TEST_CASE("a stream of the pieces of a line is the stream of the line, and copies nothing") {
+  Corpus whole, cut;
+  std::vector<std::string_view> words;
+  for (int i = 0; i < 90; ++i) words.push_back(i % 7 == 0 ? "a" : i % 3 == 0 ? "b" : "c");
+  const std::span all(words);
+  for (Corpus* corpus : {&whole, &cut}) corpus->add(all.first(5));
+  whole.add(words);
+  cut.add_part(all.first(40), true);
+  cut.add_part(all.subspan(40, 1), false);
+  cut.add_part(all.subspan(41), false);
+  const Vocabulary vocabulary = Vocabulary::build(whole);
+  const EncodedCorpus a = vocabulary.encode(whole), b = vocabulary.encode(cut);
+  CHECK(b.sentences() == 4);
+  CHECK(a.tokens() == b.tokens());
+  for (const int64_t columns : {1, 3, 8}) {
+    const Stream first(a, columns, 4), second(b, columns, 4);
+    REQUIRE(first.items() == second.items());
+    for (int64_t item = 0; item < first.items(); ++item) {
+      const Batch x = first.batch(item), y = second.batch(item);
+      CHECK(x.inputs.to_vector<int32_t>() == y.inputs.to_vector<int32_t>());
+      CHECK(x.targets.to_vector<int32_t>() == y.targets.to_vector<int32_t>());
+    }
+  }
+  // One column is the text itself.
+  std::vector<int32_t> inputs, expected;
+  const Stream stream(a, 1, 7);
+  for (int64_t item = 0; item < stream.items(); ++item) {
+    const auto in = stream.batch(item).inputs.to_vector<int32_t>();
+    inputs.insert(inputs.end(), in.begin(), in.end());
+  }
+  for (int64_t s = 0; s < a.sentences(); ++s)
+    expected.insert(expected.end(), a.inputs(s).begin(), a.inputs(s).end());
+  CHECK(inputs == expected);
 }
 
 TEST_CASE("the floor of a built-in corpus is the mean of -ln p of the very sentences") {

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Runs lm on every kind of input that it refuses and compares what it says with examples/lm/ERRORS.md.
+# Runs lm on every kind of input that it refuses and compares what it says with tests/lm_errors.md.
 #   lm_errors_test.sh PROGRAM SOURCE_DIRECTORY [--write]
-# --write brings ERRORS.md up to date instead.
+# --write brings lm_errors.md up to date instead.
 set -u
-table=$(realpath "$2")/examples/lm/ERRORS.md
+table=$(realpath "$2")/tests/lm_errors.md
 PATH=$(dirname "$(realpath "$1")"):$PATH
 export LC_ALL=C NO_COLOR=1
 work=$(mktemp -d)
@@ -36,6 +36,14 @@ lm train text --epochs 1 --hidden 4 --quiet -o run > /dev/null
 lm train text --epochs 1 --hidden 4 --quiet --preset reference -o reference > /dev/null
 lm export run -o run.safetensors > /dev/null
 lm export reference -o reference.npz > /dev/null
+lm train - --epochs 1 --hidden 4 --quiet -o from-stdin < text > /dev/null
+lm import run.safetensors --vocab run/vocab.txt -o imported > /dev/null
+cp text other-text
+cp text third-text
+lm train other-text --epochs 1 --hidden 4 --quiet -o changed-text > /dev/null
+lm train third-text --epochs 1 --hidden 4 --quiet -o lost-text > /dev/null
+echo 'the cat 1 sat .' >> other-text
+rm third-text
 
 all() {
   cat << 'END'
@@ -84,6 +92,11 @@ END
   row 'an unknown format' lm export run -o model.bin
   row 'an unknown format' lm import model.bin -o other
   row 'U, V, W of another model' lm export run -o run.npz
+  row 'n-grams that are too long' lm eval run text --ngram 6
+  row 'a temperature below 0' lm sample run --temperature -1
+  row 'a unit that is none' lm score run text --unit nats
+  row 'a corpus that is none' lm synth --corpus news
+  row 'a preset that is none' lm train text --preset refrence
 
   section 'Text'
   row 'no such file' lm train nosuch
@@ -98,11 +111,21 @@ END
   row 'a NUL byte' lm train nul
   printf 'good line\nab \xff cd\n' > latin1
   row 'not UTF-8' lm train latin1
+  printf '\377\376a\0\n\0' > utf16
+  row 'UTF-16' lm train utf16
+  row 'UTF-16, to be repaired' lm train utf16 --on-bad-utf8 replace
+  printf 'a\0b\0\n\0' > utf16le
+  row 'UTF-16 without a byte-order mark' lm vocab utf16le
+  printf 'a b\rc \377\r' > mac
+  row 'not UTF-8, lines that end with CR' lm train mac
   printf 'a b\nc </s> d\n' > marks
   row 'a token that marks an end' lm train marks
   stdin=empty row 'empty standard input' lm train -
   row 'not UTF-8, when evaluated' lm eval run latin1
   row 'no such file, when scored' lm score run nosuch
+  row 'no such held-out text' lm train text --valid nosuch
+  row 'an empty held-out text' lm train text --valid empty
+  row 'a mark, when evaluated' lm eval run marks
 
   section 'Tables'
   printf 'body,n\n"a, b",1\n' > table.csv
@@ -137,6 +160,12 @@ END
   row 'no special tokens' lm train text --vocab vocab.txt
   head -n 2 good > vocab.txt
   row 'fewer lines than special tokens' lm train text --vocab vocab.txt
+  printf '\377\376a\0' > vocab.txt
+  row 'UTF-16' lm train text --vocab vocab.txt
+  vocabulary 'cat\t-1\n'
+  row 'a count below 0' lm train text --vocab vocab.txt
+  vocabulary '\n'
+  row 'an empty line' lm train text --vocab vocab.txt
 
   section 'Runs'
   row 'no such run' lm eval nosuch text
@@ -168,6 +197,11 @@ END
   row 'a checkpoint that is cut off' lm eval broken text
   changed "echo { > results.json"
   row 'results that are none' lm info broken
+  row 'n-grams of a text that is another now' lm eval changed-text text --ngram 3
+  row 'n-grams of a text that is gone' lm eval lost-text text --ngram 3
+  row 'n-grams of standard input' lm eval from-stdin text --ngram 3
+  row 'n-grams of an imported model' lm eval imported text --ngram 3
+  row 'an imported run without a text' lm train --resume -o imported
 
   changed 'f=ckpt-*; printf x | dd of=$(echo $f) bs=1 seek=1500 conv=notrunc 2> /dev/null; rm best last'
   row 'a checkpoint that was damaged' lm train --resume -o broken
@@ -191,6 +225,13 @@ END
   section 'Models of other programs'
   row 'no such file' lm import nosuch.npz -o other
   row 'another vocabulary' lm import run.safetensors --vocab good -o other
+  cut -f 1 run/vocab.txt | sed 's/<unk>/oops/' > nounk
+  row 'no unknown token' lm import run.safetensors --vocab nounk -o other
+  cut -f 1 run/vocab.txt | sed 's|</s>|stop|' > noend
+  row 'no end token' lm import run.safetensors --vocab noend -o other
+  row 'a special token that is not there' lm import run.safetensors --vocab noend --eos halt -o other
+  row 'an unknown token that is the end too' lm import run.safetensors --vocab noend --unk stop --eos stop -o other
+  row 'an id that is not there' lm import run.safetensors --unk 0 --bos 1 --eos 1000 -o other
   echo hello > hello.npz
   row 'not a zip archive' lm import hello.npz -o other
   head -c 300 reference.npz > cut.npz
@@ -226,8 +267,8 @@ all > table
 if [[ ${3-} == --write ]]; then
   cp table "$table"
 elif diff "$table" table; then
-  echo "ok $(grep -c '^| .* `' table) errors are those of ERRORS.md"
+  echo "ok $(grep -c '^| .* `' table) errors are those of lm_errors.md"
 else
-  echo 'not ok the errors of lm are not those of ERRORS.md (see above: < committed, > found)'
+  echo 'not ok the errors of lm are not those of lm_errors.md (see above: < committed, > found)'
   exit 1
 fi

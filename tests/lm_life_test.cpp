@@ -3,11 +3,12 @@
 #include <doctest/doctest.h>
 #include <tapestry/examples/common/units.h>
 #include <tapestry/examples/lm/model/credit.h>
+#include <tapestry/examples/lm/model/evaluate.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text/grammar.h>
 #include <tapestry/examples/lm/text/stream.h>
 #include <tapestry/examples/lm/training/checkpoint.h>
-#include <tapestry/examples/lm/training/place.h>
+#include <tapestry/examples/lm/training/position.h>
 #include <tapestry/examples/lm/training/trainer.h>
 #include <unistd.h>
 
@@ -64,18 +65,24 @@ TEST_CASE("a sum of losses does not depend on the order") {
 }
 
 TEST_CASE("a place is kept exactly, also before there is a best loss") {
-  Place place;
+  Position place;
   place.epoch = 2, place.item = 7, place.seconds = 0.1 + 0.2;
   place.of_row.add(1.0 / 3, 5);
   NamedTensors state;
   place.save(state);
-  Place back;
+  Position back;
   back.load(state);
   CHECK(back.item == 7);
   CHECK(back.seconds == place.seconds);
   CHECK(back.of_row.units == place.of_row.units);
   CHECK(std::isinf(back.best_loss));
   CHECK_FALSE(back.valid_loss);
+}
+
+TEST_CASE("a sum of hopeless losses does not overflow") {
+  LossSum sum;
+  for (int i = 0; i < 1000; ++i) sum.add(1e30, 700);
+  CHECK(sum.mean() > 100'000);
 }
 
 TEST_CASE("checkpoints: the last few are kept, a damaged one gives way to the one before it") {
@@ -108,6 +115,11 @@ TEST_CASE("a run is resumed only under the settings it was trained with") {
   const auto changed = changed_settings(before, now);
   REQUIRE(changed.size() == 2);
   CHECK(changed[0] == "cell is \"rnn\" in the run, not \"gru\"");
+  now = before;
+  now.input.valid = {"moved.txt"};
+  CHECK(changed_settings(before, now).empty());
+  now.input.valid_split = 0.2;  // its name begins like one that may change
+  CHECK(changed_settings(before, now).size() == 1);
 }
 
 TEST_CASE("a stream has every token once, in order, in any number of columns") {
@@ -122,9 +134,9 @@ TEST_CASE("a stream has every token once, in order, in any number of columns") {
   // Without truncation of the state, the pieces of a stream are one long sentence.
   Rng rng(1);
   const ModelShape shape{.cell = "gru", .vocabulary = vocabulary, .hidden = 5};
-  const LanguageModel<GRUCell> model(shape, rng, f64);
+  const LanguageModel model(shape, rng, f64);
   const Stream whole(corpus, 1, corpus.tokens());
-  auto state = model.rnn.zero(1);
+  State state = model.rnn.zero(1);
   CHECK(evaluate_stream(model, corpus).total ==
         doctest::Approx(model.loss(whole.batch(0), 1, &state, nullptr).value().item()));
 }
@@ -143,8 +155,9 @@ TEST_CASE("credit: a memory of nothing passes no error on, a copy all of it") {
   const EncodedCorpus corpus = sentences(50, &vocabulary);
   Rng rng(1);
   const ModelShape shape{.cell = "rnn", .vocabulary = vocabulary, .hidden = 6};
-  LanguageModel<RNNCell> model(shape, rng, f64);
-  model.rnn.cells[0].w_hh.value().fill_(0);
+  LanguageModel model(shape, rng, f64);
+  for (const NamedParameter& p : parameters(model))
+    if (p.name == "rnn.cells.0.w_hh") p.parameter->value().fill_(0);
   const auto none = credit_horizon(model, corpus, 5);
   REQUIRE(none.size() == 6);
   CHECK(none[0] == doctest::Approx(1));

@@ -66,7 +66,7 @@ TEST_CASE("batched products broadcast their leading dims") {
   CAPTURE(kSeed);
   for (int n = 0; n < 300; ++n) {
     const DType dtype = n % 2 ? f32 : f64;
-    const int rank = n % 3;
+    const int rank = n % 5;
     const Shape batch = test::random_shape(rng, rank, 3, true);
     const int64_t m = 1 + below(rng, 4), k = below(rng, 4), p = 1 + below(rng, 4);
     const auto with = [](Shape s, int64_t rows, int64_t cols) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include <tapestry/tensor/random.h>
 #include <tapestry/tensor/tensor.h>
@@ -36,8 +37,12 @@ inline double element(const Tensor& t, const Index& i) {
       return t.at({i[0], i[1]});
     case 3:
       return t.at({i[0], i[1], i[2]});
-    default:
+    case 4:
       return t.at({i[0], i[1], i[2], i[3]});
+    case 5:
+      return t.at({i[0], i[1], i[2], i[3], i[4]});
+    default:
+      return t.at({i[0], i[1], i[2], i[3], i[4], i[5]});
   }
 }
 
@@ -65,8 +70,8 @@ inline Shape random_shape(Rng& rng, int rank, int64_t most = 5, bool zeros = fal
 /// Small whole numbers (exact in sums and products) in a random layout.
 inline Tensor random_tensor(Rng& rng, const Shape& shape, DType dtype = f64, bool expand = true) {
   const int rank = shape.rank();
-  std::array<int, kMaxRank> place{0, 1, 2,
-                                  3};  // dim d of the result is dim place[d] of the storage
+  std::array<int, kMaxRank> place{};  // dim d of the result is dim place[d] of the storage
+  std::iota(place.begin(), place.end(), 0);
   if (rng.below(2)) rng.shuffle(std::span(place.data(), static_cast<size_t>(rank)));
   Shape base = shape;
   std::array<int64_t, kMaxRank> start{};

@@ -103,8 +103,9 @@ TEST_CASE("ids and rows that do not fit are errors") {
   CHECK_THROWS_WITH_AS(take_rows("embedding", table, Tensor::zeros({2})),
                        "embedding: the ids are f32, expected i32", DTypeError);
   CHECK_THROWS_AS(take_rows("embedding", Tensor::scalar(1), Tensor::indices({0})), ShapeError);
-  CHECK_THROWS_AS(take_rows("embedding", Tensor::zeros({2, 2, 2}), Tensor::zeros({1, 1, 1}, i32)),
-                  ShapeError);  // rank 5
+  CHECK_THROWS_AS(
+      take_rows("embedding", Tensor::zeros({2, 2, 2, 2}), Tensor::zeros({1, 1, 1, 1}, i32)),
+      ShapeError);  // rank 5
 
   const Tensor ids = Tensor::indices({1, 1});
   CHECK_THROWS_AS(add_rows_(table, Tensor::indices({10}), Tensor::zeros({1, 3})), IndexError);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include <tapestry/nn/embedding.h>
+#include <tapestry/nn/gradcheck.h>
 #include <tapestry/nn/linear.h>
 #include <tapestry/nn/rnn.h>
 #include <tapestry/optim/optimizer.h>

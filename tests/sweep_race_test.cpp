@@ -50,7 +50,7 @@ TEST_CASE("an experiment by one worker, real or simulated, is sequential trainin
   const Directory directory;
   TrainSettings s = tiny(directory.path);
   const Data data = read_experiment_data(s);
-  Experiment<RNNCell> real(s, data.train), simulated(s, data.train);
+  Experiment real(s, data.train), simulated(s, data.train);
   const DelayLaw law{.per_update = 1, .per_token = 0.5};
   real.run(50);  // more than one pass
   const ServerStats stats = simulated.run(50, &law);
@@ -58,7 +58,7 @@ TEST_CASE("an experiment by one worker, real or simulated, is sequential trainin
   CHECK(stats.seconds == doctest::Approx(50 + 0.5 * static_cast<double>(stats.total().tokens)));
 
   s.parallel.workers = 4;
-  Experiment<RNNCell> four(s, data.train);
+  Experiment four(s, data.train);
   const ServerStats parallel = four.run(50, &law);
   CHECK(parallel.seconds < stats.seconds / 2);
   CHECK(parallel.seconds >= stats.seconds / 4);

@@ -2,12 +2,15 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <sstream>
 
 #include <tapestry/tensor/arith.h>
+#include <tapestry/tensor/conv1d.h>
 #include <tapestry/tensor/fused.h>
 #include <tapestry/tensor/loops.h>
 #include <tapestry/tensor/matmul.h>
+#include <tapestry/tensor/print.h>
 #include <tapestry/tensor/reduce.h>
 #include <tapestry/tensor/rows.h>
 
@@ -71,7 +74,7 @@ TEST_CASE("views share the elements and copy nothing") {
                           t.narrow(2, 1, 2),
                           t.reshape({6, 4}),
                           t.reshape({-1}),
-                          t.expand({5, 2, 3, 4}) /* rank 4 */,
+                          t.expand({6, 5, 2, 3, 4}),
                           t.reshape(Shape{1, 24, 1}),
                           t};
   CHECK(storage_stats().live == live);
@@ -109,6 +112,69 @@ TEST_CASE("views share the elements and copy nothing") {
   CHECK_THROWS_AS(Tensor::zeros({1, 3}).expand({3}), ShapeError);
 }
 
+TEST_CASE("permute, slice, squeeze and unsqueeze are views of any layout and type") {
+  Rng rng(kSeed);
+  CAPTURE(kSeed);
+  for (int n = 0; n < 300; ++n) {
+    const Shape shape = test::random_shape(rng, 1 + n % kMaxRank, 4);
+    const Tensor t = test::random_tensor(rng, shape, n % 3 ? f64 : i32);
+    const int rank = shape.rank();
+    CAPTURE(n);
+    std::array<int, kMaxRank> dims{};
+    std::iota(dims.begin(), dims.end(), 0);
+    rng.shuffle(std::span(dims.data(), static_cast<size_t>(rank)));
+    const Tensor permuted = t.permute(std::span(dims.data(), static_cast<size_t>(rank)));
+    const int d = static_cast<int>(below(rng, rank));
+    const int64_t start = below(rng, shape[d] + 1), stop = start + below(rng, shape[d] - start + 1);
+    const int64_t step = 1 + below(rng, 3);
+    const Tensor sliced = t.slice(n % 2 ? d : d - rank, start, stop, step);
+    REQUIRE(sliced.size(d) == (stop - start + step - 1) / step);
+    for (const Tensor& view : {permuted, sliced}) REQUIRE(view.shares_storage(t));
+    test::for_each_index(permuted.shape(), [&](const Index& i) {
+      Index from{};
+      for (int k = 0; k < rank; ++k)
+        from[static_cast<size_t>(dims[static_cast<size_t>(k)])] = i[static_cast<size_t>(k)];
+      REQUIRE(element(permuted, i) == element(t, from));
+    });
+    test::for_each_index(sliced.shape(), [&](Index i) {
+      const double x = element(sliced, i);
+      i[static_cast<size_t>(d)] = start + step * i[static_cast<size_t>(d)];
+      REQUIRE(x == element(t, i));
+    });
+    REQUIRE(sliced.clone().fill_(7).numel() == sliced.numel());
+    if (rank == kMaxRank) continue;
+    const int at = static_cast<int>(below(rng, rank + 1));
+    const Tensor wide = t.unsqueeze(n % 2 ? at : at - rank - 1);
+    REQUIRE(wide.shape() == shape.with(at, 1));
+    REQUIRE(wide.shares_storage(t));
+    REQUIRE(wide.squeeze(at).shape() == shape);
+    REQUIRE(wide.cast(f64).to_vector<double>() == t.cast(f64).to_vector<double>());
+    REQUIRE(wide.squeeze(at).strides() == t.strides());
+  }
+  const Tensor t = counting({2, 3});
+  CHECK(t.permute({-1, 0}).at({2, 1}) == 5);
+  CHECK(Tensor::scalar(3).permute(std::initializer_list<int>{}).item() == 3);
+  CHECK(t.slice(1, 0, 3, std::numeric_limits<int64_t>::max()).shape() == Shape{2, 1});
+  CHECK(t.slice(1, 3, 3).shape() == Shape{2, 0});
+  t.slice(1, 0, 3, 2).fill_(9);
+  CHECK(t.to_vector<double>() == std::vector<double>{9, 1, 9, 9, 4, 9});
+  CHECK_THROWS_WITH_AS(t.permute({0, 0}), "permute: (2, 3): each of its dims must be named once",
+                       ShapeError);
+  CHECK_THROWS_AS(t.permute({0}), ShapeError);
+  CHECK_THROWS_AS(t.permute({0, 1, 0, 1, 0, 1, 0, 1}), ShapeError);
+  CHECK_THROWS_AS(t.permute({0, 2}), IndexError);
+  CHECK_THROWS_AS(t.slice(1, 0, 4), IndexError);
+  CHECK_THROWS_AS(t.slice(1, -1, 2), IndexError);
+  CHECK_THROWS_AS(t.slice(1, 2, 1), IndexError);
+  CHECK_THROWS_AS(t.slice(2, 0, 0), IndexError);
+  CHECK_THROWS_AS(t.slice(1, 0, 3, 0), ValueError);
+  CHECK_THROWS_AS(t.squeeze(0), ShapeError);
+  CHECK_THROWS_AS(t.squeeze(2), IndexError);
+  CHECK_THROWS_AS(t.unsqueeze(3), IndexError);
+  CHECK_THROWS_AS(t.unsqueeze(-4), IndexError);
+  CHECK_THROWS_AS(Tensor::zeros({1, 1, 1, 1, 1, 1}).unsqueeze(0), ShapeError);
+}
+
 TEST_CASE("a reshape is a view where the strides allow it and a copy elsewhere") {
   const Tensor t = counting({4, 6});
   CHECK(t.narrow(0, 1, 2).reshape({3, 4}).shares_storage(t));
@@ -131,7 +197,7 @@ TEST_CASE("a reshape is a view where the strides allow it and a copy elsewhere")
   CHECK_THROWS_AS(t.reshape({-1, 5}), ShapeError);
   CHECK_THROWS_AS(t.reshape({-2, -12}), ShapeError);
   CHECK_THROWS_AS(t.reshape({-1, 0}), ShapeError);
-  CHECK_THROWS_AS(t.reshape({1, 1, 2, 3, 4}), ShapeError);
+  CHECK_THROWS_AS(t.reshape({1, 1, 1, 1, 2, 3, 4}), ShapeError);
   CHECK_THROWS_AS(Tensor::zeros({0}).reshape({-1, 0}), ShapeError);
   constexpr int64_t big = int64_t{1} << 32;
   CHECK_THROWS_AS(Tensor::zeros({0}).reshape({big, big}), ShapeError);
@@ -141,7 +207,7 @@ TEST_CASE("random reshapes keep the row-major order") {
   Rng rng(kSeed);
   CAPTURE(kSeed);
   for (int n = 0; n < 300; ++n) {
-    const Tensor t = test::random_tensor(rng, test::random_shape(rng, 1 + n % 4));
+    const Tensor t = test::random_tensor(rng, test::random_shape(rng, 1 + n % kMaxRank, 4));
     const auto flat = t.to_vector<double>();
     size_t k = 0;
     test::for_each_index(t.shape(), [&](const Index& i) { REQUIRE(element(t, i) == flat[k++]); });
@@ -321,7 +387,13 @@ TEST_CASE("an undefined tensor is an error everywhere, never a crash") {
   THROWS(matmul_into(target, u, d, 0)), THROWS(matmul_into(target, d, u, 0));
   THROWS(sum(u)), THROWS(sum(u, 0)), THROWS(mean(u)), THROWS(mean(u, 0)), THROWS(sum_to(u, {}));
   THROWS(sum_to(u, {2})), THROWS(max(u, 0)), THROWS(softmax(u)), THROWS(log_softmax(u, 0));
-  THROWS(place(u, ids, {2}, 0)), THROWS(place(Tensor::scalar(1), u, {2}, 0));
+  THROWS(u.permute(std::initializer_list<int>{})), THROWS(u.slice(0, 0, 0));
+  THROWS(u.unsqueeze(0)), THROWS(u.squeeze(0)), THROWS(flip(u, 0)), THROWS(min(u, 0));
+  THROWS(gather(u, 0, ids)), THROWS(gather(d, 0, u)), THROWS(cumsum(u, 0));
+  THROWS(scatter_add(u, 0, ids, {2})), THROWS(scatter_add(Tensor::scalar(1), 0, u, {2}));
+  THROWS(pow(u, 2)), THROWS(sin(u)), THROWS(cos(u)), THROWS(log1p(u)), THROWS(expm1(u));
+  THROWS(maximum(u, d)), THROWS(minimum(d, u)), THROWS(greater(u, d)), THROWS(equal(d, u));
+  THROWS(conv1d(u, u)), THROWS(conv1d(Tensor::zeros({2, 1, 1}), u));
   THROWS(squared_norm(u)), THROWS(all_finite(u));
   THROWS(require_rows("rows", u, 3)), THROWS(take_rows("rows", u, ids));
   THROWS(take_rows("rows", d, u)), THROWS(add_rows_(w, ids, d)), THROWS(add_rows_(target, u, d));
@@ -397,6 +469,7 @@ TEST_CASE("a tensor prints its type, shape and some elements") {
   CHECK(large.find("99") != std::string::npos);
   CHECK(large.find(" 50 ") == std::string::npos);
   CHECK(text(counting({30, 2, 30, 2})).size() < 8000);
+  CHECK(text(counting({1, 1, 1, 1, 2, 1})) == text(counting({2, 1}).reshape({1, 1, 1, 1, 2, 1})));
   CHECK(text(Tensor::indices({1234567})).find("1234567") != std::string::npos);
   CHECK(text(Tensor::full({1}, kNan)).find("nan") != std::string::npos);
   std::ostringstream out;

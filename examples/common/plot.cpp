@@ -95,6 +95,28 @@ std::pair<double, double> x_range(const Plot& plot) {
   return low <= high ? std::pair{low, high} : std::pair{0.0, 1.0};
 }
 
+/// What the axis shows: points do not lie on the frame, and their labels fit in.
+std::pair<double, double> with_margin(const Plot& plot, double low, double high) {
+  if (plot.x_axis == Plot::Axis::month) return {low, high};
+  const bool points = std::any_of(plot.series.begin(), plot.series.end(),
+                                  [](const Series& s) { return s.style == Style::points; });
+  const double share = !points ? 0 : plot.labels.empty() ? 0.02 : 0.06;
+  if (plot.x_axis != Plot::Axis::logarithmic)
+    return {low - share * (high - low), high + share * (high - low)};
+  const double factor = std::pow(high / low, share);
+  return {low / factor, high * factor};
+}
+
+/// 1, 2 and 5 times each power of ten that the range comes near to.
+std::string log_ticks(double low, double high) {
+  std::string out;
+  for (double power = std::pow(10, std::floor(std::log10(low))); power <= high * 2; power *= 10)
+    for (const double x : {power, 2 * power, 5 * power})
+      if (x >= low / 2 && x <= high * 2)
+        out += fmt::format("{}'{:g}' {:g}", out.empty() ? "" : ", ", x, x);
+  return out;
+}
+
 std::string gp_of(const Plot& plot, const std::string& name) {
   const bool months = plot.x_axis == Plot::Axis::month, key = plot.series.size() > 1;
   const auto [low, high] = x_range(plot);
@@ -126,8 +148,12 @@ set key at graph 0, screen 0.92 left top horizontal Left reverse noenhanced samp
     return months ? gp_string(x_text(plot, x)) : x_text(plot, x);
   };
   if (plot.x_axis == Plot::Axis::logarithmic)
-    out += "set logscale x\nset xtics add (0.2, 0.5, 2, 5, 20, 50, 200, 500)\n";
-  if (low < high) out += fmt::format("set xrange [{}:{}]\n", position(low), position(high));
+    out += "set logscale x\nset xtics (" + log_ticks(low, high) + ")\n";
+  if (low < high) {
+    const auto [left, right] = with_margin(plot, low, high);
+    out += fmt::format("set xrange [{}:{}]\n", position(left), position(right));
+  }
+  if (plot.y_from_zero) out += "set yrange [0:*]\n";
   for (const Marker& m : plot.markers) {
     const bool left = m.x > low + 0.7 * (high - low);  // the label needs room to the border
     out += fmt::format(

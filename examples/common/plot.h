@@ -43,6 +43,7 @@ struct Plot {
   std::vector<Marker> markers = {};
   std::vector<Label> labels = {};
   Axis x_axis = Axis::number;
+  bool y_from_zero = false;  ///< for shares, whose height means something
 };
 
 /// "1949-01" -> months since January of year 0; throws ValueError on anything else.

@@ -19,11 +19,11 @@ app::ExitCode command_line(std::vector<const char*> words) {
   const int argc = static_cast<int>(words.size());
   const auto app = app::make_app("lm", "Trains and uses word-level recurrent language models.",
                                  app::version("lm"));
-  app->require_subcommand(1);
+  app->require_subcommand();
 
-  std::vector<std::pair<CLI::App*, std::function<app::ExitCode()>>> commands;
+  std::vector<std::pair<app::Command*, std::function<app::ExitCode()>>> commands;
   const auto add = [&](const char* name, const char* text, auto& settings, auto command) {
-    CLI::App* options = app->add_subcommand(name, text);
+    app::Command* options = app->add_subcommand(name, text);
     add_options(*options, settings);
     commands.emplace_back(options, [&settings, command] { return command(settings); });
   };

@@ -2,17 +2,19 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/lm/text/text.h>
 #include <tapestry/examples/lm/training/checkpoint.h>
 
+#include <tapestry/nn/checkpoint.h>
+
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <tuple>
 
 namespace tapestry::lm {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using app::Json;
 namespace fs = std::filesystem;
 
 // The names of enumerations in config.json are those of the command line.
@@ -104,10 +106,20 @@ void for_each_setting(Settings& s, F&& f) {
 }  // namespace
 
 const std::vector<std::string>& run_files() {
-  static const std::vector<std::string> files = {
-      "config.json", "run.json",     "vocab.txt",     "ckpt-*.safetensors", "last",
-      "best",        "metrics.csv",  "metrics.jsonl", "learning_curve.*",   "credit_horizon.*",
-      "staleness.*", "results.json", "server.json"};
+  static const std::vector<std::string> files = {"config.json",
+                                                 "run.json",
+                                                 "vocab.txt",
+                                                 "ckpt-*.safetensors",
+                                                 "last",
+                                                 "best",
+                                                 "metrics.csv",
+                                                 "metrics.jsonl",
+                                                 "learning_curve.*",
+                                                 "learning_curve_time.*",
+                                                 "credit_horizon.*",
+                                                 "staleness.*",
+                                                 "results.json",
+                                                 "server.json"};
   return files;
 }
 
@@ -121,7 +133,7 @@ std::string config_text(const TrainSettings& settings) {
     else if constexpr (std::is_same_v<T, DType>)
       out = name_of(kTypes, value);
     else if constexpr (std::is_same_v<T, UpdatePolicy>)
-      out = name_of(value);
+      out = policy_name(value);
     else
       out = value;
   });
@@ -136,7 +148,10 @@ TrainSettings parse_config(std::string_view text, const std::string& path) {
     for_each_setting(settings, [&](const char* section, const char* key, auto& value) {
       using T = std::remove_cvref_t<decltype(value)>;
       in = section, name = key;
-      const Json& from = config.at(section).at(key);
+      const Json* part = config.find(section);
+      const Json* found = part ? part->find(key) : nullptr;
+      if (!found) throw app::JsonError("is missing");
+      const Json& from = *found;
       if constexpr (std::is_same_v<T, BpttMode>)
         read_name(kModes, from, value);
       else if constexpr (std::is_same_v<T, DType>)
@@ -146,13 +161,11 @@ TrainSettings parse_config(std::string_view text, const std::string& path) {
       else
         from.get_to(value);
     });
-  } catch (const Json::parse_error&) {
-    fail<FormatError>(path, ": not the configuration of a run: it is not JSON");
-  } catch (const std::exception& e) {  // of JSON, or a name
-    fail<FormatError>(path, ": not the configuration of a run: ", in, ".", name,
-                      dynamic_cast<const Json::out_of_range*>(&e) ? " is missing"
-                      : dynamic_cast<const Json::exception*>(&e)  ? " has a value of another type"
-                                                                  : std::string(": ") + e.what());
+  } catch (const app::JsonError& e) {
+    const std::string place = *name ? fmt::format("{}.{} ", in, name) : "";
+    fail<FormatError>(path, ": not the configuration of a run: ", place, e.what());
+  } catch (const FormatError& e) {  // a name
+    fail<FormatError>(path, ": not the configuration of a run: ", in, ".", name, ": ", e.what());
   }
   const auto check = [&](bool good, const char* key, const auto& value) {
     require<FormatError>(good, path, ": not the configuration of a run: model.", key, " is ",
@@ -173,20 +186,19 @@ TrainSettings parse_config(std::string_view text, const std::string& path) {
 
 std::vector<std::string> changed_settings(const TrainSettings& before, const TrainSettings& now) {
   // How long, how fast and where from may change; what was learnt so far must still hold.
-  constexpr const char* kFree[] = {
-      "/input/files",        "/input/valid",         "/model/vocabulary",  "/training/epochs",
-      "/training/max_steps", "/training/max_tokens", "/training/max_time", "/training/patience"};
+  constexpr const char* kFree[] = {"input.files",       "input.valid",        "model.vocabulary",
+                                   "training.epochs",   "training.max_steps", "training.max_tokens",
+                                   "training.max_time", "training.patience"};
   const Json was = Json::parse(config_text(before)), is = Json::parse(config_text(now));
   std::vector<std::string> out;
-  for (const Json& change : Json::diff(was, is)) {
-    const auto key = change.at("path").get<std::string>();
-    const bool free = std::any_of(std::begin(kFree), std::end(kFree),
-                                  [&](const char* prefix) { return key.starts_with(prefix); });
-    if (free || key.starts_with("/parallel") || key.starts_with("/output")) continue;
-    const Json::json_pointer at(key);
-    out.push_back(fmt::format("{} is {} in the run, not {}", key.substr(key.rfind('/') + 1),
-                              was.at(at).dump(), is.at(at).dump()));
-  }
+  for_each_setting(now, [&](const std::string& section, const std::string& key, const auto&) {
+    const std::string old = was.at(section).at(key).dump(), value = is.at(section).at(key).dump();
+    const bool free =
+        section == "parallel" || section == "output" ||
+        std::find(std::begin(kFree), std::end(kFree), section + "." + key) != std::end(kFree);
+    if (!free && value != old)
+      out.push_back(fmt::format("{} is {} in the run, not {}", key, old, value));
+  });
   return out;
 }
 
@@ -196,7 +208,7 @@ Run Run::open(const std::string& path) {
   std::error_code ignored;
   const bool whole = fs::is_directory(path, ignored);
   if (!whole && fs::exists(path, ignored))
-    directory = fs::path(path).parent_path();
+    directory = fs::path(path).has_parent_path() ? fs::path(path).parent_path() : ".";
   else if (!whole)
     throw UserError(ExitCode::no_input, path + ": no such run",
                     "name the directory that lm train printed");
@@ -221,6 +233,18 @@ Run Run::open(const std::string& path) {
                        " tokens and config.json says ", run.settings.model.vocabulary,
                        " (were files of two runs mixed?)");
   return run;
+}
+
+LanguageModel Run::model(DType dtype) const {
+  Rng rng(0);
+  LanguageModel out(settings.model, rng, settings.dtype);
+  try {
+    from_tensors(out, state, "model.");
+  } catch (const FormatError& e) {
+    fail<FormatError>(checkpoint.string(), " does not fit config.json: ", e.what());
+  }
+  out.rnn.set_bptt(settings.bptt);
+  return cast(out, dtype);
 }
 
 }  // namespace tapestry::lm

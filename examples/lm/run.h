@@ -9,8 +9,8 @@
 //   learning_curve.*, ...        pictures (svg, png) with data (csv) and script (gp)
 //   results.json                 what `lm train --json` prints, once the run has ended
 
+#include <tapestry/examples/lm/model/language_model.h>
 #include <tapestry/examples/lm/settings.h>
-#include <tapestry/nn/checkpoint.h>
 
 #include <filesystem>
 
@@ -39,18 +39,8 @@ struct Run {
   static Run open(const std::string& path);
 
   /// The model, in the element type it was trained in or another.
-  template <class Cell>
-  LanguageModel<Cell> model(DType dtype) const {
-    Rng rng(0);
-    LanguageModel<Cell> out(settings.model, rng, settings.dtype);
-    try {
-      from_tensors(out, state, "model.");
-    } catch (const FormatError& e) {
-      fail<FormatError>(checkpoint.string(), " does not fit config.json: ", e.what());
-    }
-    out.rnn.bptt = settings.bptt;
-    return cast(out, dtype);
-  }
+  LanguageModel model(DType dtype) const;
+  LanguageModel model() const { return model(settings.dtype); }
 };
 
 }  // namespace tapestry::lm

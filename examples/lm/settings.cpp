@@ -81,7 +81,7 @@ TrainSettings defaults_of(int argc, const char* const* argv) {
   return s;
 }
 
-void add_model_options(CLI::App& command, ModelShape& model, Bptt& bptt) {
+void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt) {
   using app::whole_number;
   const std::string group = "Model";
   command.add_option("--cell", model.cell, "recurrent cell")
@@ -109,7 +109,7 @@ void add_model_options(CLI::App& command, ModelShape& model, Bptt& bptt) {
       ->group(group);
 }
 
-void add_options(CLI::App& command, TrainSettings& s) {
+void add_options(app::Command& command, TrainSettings& s) {
   using app::number, app::whole_number, app::one_of;
   command.add_option("FILE", s.input.files, "text to train on (- for standard input)");
   command.add_option("--preset", s.preset, "defaults of a known system")
@@ -351,7 +351,7 @@ bool in_rounds(const ParallelSettings& p) {
   return p.update == UpdatePolicy::sync || (p.update == UpdatePolicy::ssp && p.staleness == 0);
 }
 
-const char* name_of(UpdatePolicy policy) {
+const char* policy_name(UpdatePolicy policy) {
   for (const auto& [name, value] : update_policies())
     if (value == policy) return name.c_str();
   return "";

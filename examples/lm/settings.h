@@ -3,8 +3,9 @@
 // command line, in config.json, and in the commands that read a run.
 
 #include <tapestry/examples/common/common_options.h>
-#include <tapestry/examples/lm/model/model.h>
+#include <tapestry/examples/lm/model/shape.h>
 #include <tapestry/examples/lm/text/text_settings.h>
+#include <tapestry/nn/unroll.h>
 #include <tapestry/optim/server/parameter_server.h>
 
 #include <cstdint>
@@ -71,9 +72,9 @@ struct TrainSettings {
 TrainSettings defaults_of(int argc, const char* const* argv);
 
 /// Registers the options of `lm train`, whose defaults are those of `settings`.
-void add_options(CLI::App& command, TrainSettings& settings);
+void add_options(app::Command& command, TrainSettings& settings);
 /// Those that decide the shape of a model and how far errors flow back in it.
-void add_model_options(CLI::App& command, ModelShape& model, Bptt& bptt);
+void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt);
 
 /// Checks what CLI11 cannot, options that exclude or need each other, and fills in what follows
 /// from others. Throws UserError (usage).
@@ -89,7 +90,7 @@ std::string describe_training(const TrainSettings& settings);
 bool in_rounds(const ParallelSettings& settings);
 /// "async", "sync", ...
 const std::vector<std::pair<std::string, UpdatePolicy>>& update_policies();
-const char* name_of(UpdatePolicy policy);
+const char* policy_name(UpdatePolicy policy);
 
 /// Throws UserError (usage) for a shape or a truncation that makes no sense.
 void check_model(const ModelShape& model, const Bptt& bptt);

@@ -25,14 +25,14 @@ struct Sizes {
 struct Point {
   double size;  // of what is varied
   Sizes sizes;
-  lm::LanguageModel<RNNCell> model;
+  lm::LanguageModel model;
   Optimizer optimizer;
   std::vector<lm::Batch> batches;
   std::vector<double> times = {};  // seconds per token
 
   Point(double varied, const Sizes& s)
       : size(varied), sizes(s), model(initial(s)), optimizer(model, SGD{.lr = 0.005}) {
-    model.rnn.bptt = {BpttMode::exact, s.truncation};
+    model.rnn.set_bptt({BpttMode::exact, s.truncation});
     Rng rng(2);
     for (int64_t tokens = 0; tokens < 200; tokens += s.length) {
       std::vector<int32_t> ids;
@@ -42,7 +42,7 @@ struct Point {
       batches.push_back({Packing::uniform(s.length, 1), words, words});
     }
   }
-  static lm::LanguageModel<RNNCell> initial(const Sizes& s) {
+  static lm::LanguageModel initial(const Sizes& s) {
     Rng rng(1);
     return {{.cell = "rnn", .vocabulary = s.words, .hidden = s.hidden, .bias = false}, rng, f32};
   }

@@ -5,7 +5,7 @@
 #include <span>
 
 #include <tapestry/autograd/ops.h>
-#include <tapestry/examples/lm/model/model.h>
+#include <tapestry/examples/lm/model/language_model.h>
 #include <tapestry/examples/lm/text/grammar.h>
 #include <tapestry/nn/linear.h>
 #include <tapestry/optim/optimizer.h>
@@ -47,20 +47,20 @@ inline std::vector<std::vector<int64_t>> reference_updates(const lm::EncodedCorp
 
 /// A word-level tanh network of 8000 words and 100 units without biases, updated by plain SGD.
 struct ReferenceStep {
-  lm::LanguageModel<RNNCell> model;
+  lm::LanguageModel model;
   Optimizer optimizer;
   std::vector<lm::Batch> batches;
   double tokens = 0;
 
   ReferenceStep(const lm::EncodedCorpus& corpus, size_t batch, DType dtype, Bptt bptt)
       : model(initial(dtype)), optimizer(model, SGD{.lr = 0.005}) {
-    model.rnn.bptt = bptt;
+    model.rnn.set_bptt(bptt);
     for (const auto& sentences : reference_updates(corpus, batch)) {
       batches.push_back(lm::make_batch(corpus, sentences));
       tokens += static_cast<double>(batches.back().tokens());
     }
   }
-  static lm::LanguageModel<RNNCell> initial(DType dtype) {
+  static lm::LanguageModel initial(DType dtype) {
     Rng rng(1);
     return {lm::ModelShape{.cell = "rnn", .vocabulary = 8000, .bias = false}, rng, dtype};
   }
@@ -77,19 +77,19 @@ struct ReferenceStep {
 /// Two LSTM layers of 200 over 20 streams, windows of 35 steps, 8000 words: one update.
 struct LstmStep {
   static constexpr int64_t kBatch = 20, kWindow = 35, kWidth = 200, kWords = 8000;
-  lm::LanguageModel<LSTMCell> model;
+  lm::LanguageModel model;
   Optimizer optimizer;
   lm::Batch batch{Packing::uniform(kWindow, kBatch), {}, {}};
 
   LstmStep() : model(initial()), optimizer(model, SGD{.lr = 0.1}) {
-    model.rnn.bptt = {BpttMode::chunk, kWindow};
+    model.rnn.set_bptt({BpttMode::chunk, kWindow});
     Rng rng(2);
     std::vector<int32_t> ids;
     for (int64_t i = 0; i < kBatch * kWindow; ++i)
       ids.push_back(static_cast<int32_t>(rng.below(kWords)));
     batch.inputs = batch.targets = Tensor::indices(ids);
   }
-  static lm::LanguageModel<LSTMCell> initial() {
+  static lm::LanguageModel initial() {
     Rng rng(1);
     return {{.cell = "lstm", .vocabulary = kWords, .hidden = kWidth, .layers = 2, .embed = kWidth},
             rng,

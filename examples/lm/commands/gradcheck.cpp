@@ -11,28 +11,7 @@
 
 namespace tapestry::lm {
 
-std::vector<CheckedParameter> check_gradients(std::span<const NamedParameter> parameters,
-                                              const std::function<Var()>& loss,
-                                              const std::function<Var()>& surrogate,
-                                              int64_t elements, double tolerance, uint64_t seed) {
-  for (const NamedParameter& p : parameters) p.parameter->grad().clear();
-  {
-    Tape tape;
-    tape.backward(loss());
-  }
-  std::vector<CheckedParameter> out;
-  for (const NamedParameter& p : parameters) {
-    const Tensor& value = p.parameter->value();
-    out.push_back({p.name, value.shape(), std::min(elements, value.numel()),
-                   gradcheck_parameters(
-                       std::span(&p, 1), [&] { return surrogate().value().item(); }, elements,
-                       tolerance, seed)});
-  }
-  for (const NamedParameter& p : parameters) p.parameter->grad().clear();
-  return out;
-}
-
-void add_options(CLI::App& command, GradcheckSettings& s) {
+void add_options(app::Command& command, GradcheckSettings& s) {
   add_model_options(command, s.model, s.bptt);
   const std::string group = "Check";
   command.add_option("--sentences", s.sentences, "in the batch")
@@ -69,12 +48,11 @@ app::ExitCode gradcheck(const GradcheckSettings& s) {
              describe_model(described), describe_bptt(s.bptt), vocabulary.size(), text.sentences(),
              text.tokens(), text.longest);
 
-  const auto checked = with_cell(s.model.cell, [&]<class Cell>() {
-    Rng rng(s.seed);
-    LanguageModel<Cell> model(described.model, rng, f64);
-    model.rnn.bptt = s.bptt;
-    return check_gradients(model, make_batch(text, all), s.elements, s.tolerance, s.seed);
-  });
+  Rng rng(s.seed);
+  LanguageModel model(described.model, rng, f64);
+  model.rnn.set_bptt(s.bptt);
+  const auto checked =
+      check_gradients(model, make_batch(text, all), s.elements, s.tolerance, s.seed);
 
   fmt::print("{:<22} {:>14} {:>9} {:>12}\n", "parameter", "shape", "compared", "worst error");
   bool ok = true;

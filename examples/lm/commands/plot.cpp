@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/commands.h>
@@ -11,7 +12,6 @@
 #include <tapestry/examples/lm/training/curves.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 namespace tapestry::lm {
 namespace {
@@ -23,13 +23,18 @@ std::string name_of(const fs::path& run) {
   return run.filename().empty() ? run.parent_path().filename().string() : run.filename().string();
 }
 
+/// Of a picture of several runs the key names them, of one the title.
+std::string title(const char* what, const PlotSettings& s) {
+  return s.runs.size() == 1 ? fmt::format("{} of {}", what, name_of(s.runs[0])) : what;
+}
+
 void draw(const app::Plot& plot, const fs::path& stem, const PlotSettings& s) {
   app::draw(plot, stem, "lm", s.quiet);
   fmt::print("{}.csv\n", stem.string());
 }
 
 void learning_curves(const PlotSettings& s, const fs::path& out) {
-  app::Plot tokens{.title = "Learning curves",
+  app::Plot tokens{.title = title("Learning curves", s),
                    .x_label = "tokens read",
                    .y_label = "loss, nats per token",
                    .series = {}};
@@ -51,16 +56,17 @@ void learning_curves(const PlotSettings& s, const fs::path& out) {
 
 /// From server.json, which a run with several workers leaves when it has ended.
 void staleness(const PlotSettings& s, const fs::path& out) {
-  app::Plot plot{.title = "Staleness of the updates",
+  app::Plot plot{.title = title("Staleness of the updates", s),
                  .x_label = "updates by others between pull and push",
                  .y_label = "share of the updates",
-                 .series = {}};
+                 .series = {},
+                 .y_from_zero = true};
   for (const std::string& run : s.runs) {
     const fs::path path = fs::path(run) / "server.json";
     if (!fs::exists(path)) continue;
     app::Series series{.name = name_of(run), .x = {}, .y = {}};
     try {
-      const auto json = nlohmann::json::parse(read_text(path.string()));
+      const auto json = app::Json::parse(read_text(path.string()));
       const auto counts = json.at("staleness").get<std::vector<double>>();
       double total = 0;
       for (const double n : counts) total += n;
@@ -68,7 +74,7 @@ void staleness(const PlotSettings& s, const fs::path& out) {
         series.x.push_back(static_cast<double>(i));
         series.y.push_back(total > 0 ? counts[i] / total : 0);
       }
-    } catch (const nlohmann::json::exception&) {
+    } catch (const app::JsonError&) {
       fail<FormatError>(path.string(), ": not what a run with several workers has left");
     }
     if (series.x.size() > 1) plot.series.push_back(std::move(series));
@@ -78,6 +84,9 @@ void staleness(const PlotSettings& s, const fs::path& out) {
 
 /// The sentences that a run was judged by, else those it was trained on.
 std::optional<EncodedCorpus> text_of(const Run& run) {
+  const InputSettings& input = run.settings.input;
+  for (const auto* files : {&input.files, &input.valid})
+    if (std::find(files->begin(), files->end(), "-") != files->end()) return std::nullopt;
   try {
     Data data = read_data(run.settings.input);
     const bool held_out = data.valid.sentences() >= 20;
@@ -90,20 +99,20 @@ std::optional<EncodedCorpus> text_of(const Run& run) {
 }
 
 void horizon(const PlotSettings& s, const fs::path& out) {
-  app::Plot plot{.title = "Credit horizon",
+  app::Plot plot{.title = title("Credit horizon", s),
                  .x_label = "steps back",
                  .y_label = "share of the error",
-                 .series = {}};
+                 .series = {},
+                 .y_from_zero = true};
   for (const std::string& path : s.runs) {
     const Run run = Run::open(path);
     const auto text = text_of(run);
     if (!text) {
-      app::warn("lm", path + ": no credit horizon: the text it was trained on cannot be read");
+      app::warn("lm",
+                path + ": no credit horizon: the text it was trained on cannot be read again");
       continue;
     }
-    const auto share = with_cell(run.settings.model.cell, [&]<class Cell>() {
-      return credit_horizon(run.model<Cell>(f64), *text, std::min(s.steps, text->longest - 1));
-    });
+    const auto share = credit_horizon(run.model(f64), *text, std::min(s.steps, text->longest - 1));
     if (share.size() < 2) continue;
     app::Series series{.name = name_of(path), .x = {}, .y = share};
     for (size_t k = 0; k < share.size(); ++k) series.x.push_back(static_cast<double>(k));
@@ -135,7 +144,7 @@ void horizon(const PlotSettings& s, const fs::path& out) {
 
 }  // namespace
 
-void add_options(CLI::App& command, PlotSettings& s) {
+void add_options(app::Command& command, PlotSettings& s) {
   command.add_option("RUN", s.runs, "run directories, laid over each other")->required();
   command.add_option("-o,--output", s.output, "directory of the pictures (default: the first run)");
   command.add_option("--steps", s.steps, "how far back the credit horizon looks, in time steps")

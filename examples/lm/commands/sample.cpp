@@ -38,7 +38,7 @@ std::vector<int32_t> encode_prompt(const Run& run, const std::string& prompt) {
 
 }  // namespace
 
-void add_options(CLI::App& command, SampleSettings& s) {
+void add_options(app::Command& command, SampleSettings& s) {
   using app::number, app::whole_number;
   Sampling& draw = s.sampling;
   command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
@@ -70,9 +70,7 @@ app::ExitCode sample(const SampleSettings& s) {
                          "raise --length");
   const Run run = Run::open(s.run);
   const std::vector<int32_t> prompt = encode_prompt(run, s.prompt);
-  const Reader read = with_cell(run.settings.model.cell, [&]<class Cell>() {
-    return reader(run.model<Cell>(run.settings.dtype));
-  });
+  const Reader read = reader(run.model());
   const Tokenizer tokenizer(run.settings.input.text);
   for (int64_t i = 0; i < s.n; ++i) {
     Rng rng(s.seed, static_cast<uint64_t>(i));  // sentence i is the same whatever --n

@@ -4,6 +4,7 @@
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/commands.h>
+#include <tapestry/examples/lm/model/evaluate.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text/records.h>
 #include <tapestry/examples/lm/text/tokenizer.h>
@@ -11,31 +12,48 @@
 #include <cmath>
 #include <numbers>
 #include <optional>
+#include <utility>
 
 namespace tapestry::lm {
 namespace {
 
-using Losses = std::function<double(const EncodedCorpus&)>;  // the sum over its tokens, nats
+using Loss = std::function<double(const EncodedCorpus&)>;  // the sum over its tokens, nats
 
-/// ln p of the text as one sentence, its end included; nothing where it has no words, is not UTF-8,
-/// or holds the name of a begin or end token.
-std::optional<double> log_probability(const Run& run, Tokenizer& tokenizer, const Losses& loss,
-                                      const Record& record) {
-  if (!record.good) return {};
-  const std::string text = tokenizer.prepare(record.text);
-  const std::vector<std::string_view> words = tokenizer.tokens(text);
-  if (words.empty()) return {};
-  for (const std::string_view word : words)
-    for (const int32_t mark : {Vocabulary::begin, Vocabulary::end})
-      if (run.vocabulary.id(word) == mark) return {};
-  Corpus sentence;
-  sentence.add(words);
-  return -loss(run.vocabulary.encode(sentence));
-}
+/// A line as one sentence, put together from its parts.
+class Line {
+ public:
+  Line(const Vocabulary& vocabulary, const TextSettings& settings)
+      : vocabulary_(vocabulary), tokenizer_(settings) {}
+
+  void add(const Record& record) {
+    good_ = good_ && record.good;
+    if (!good_) return;
+    const std::string text = tokenizer_.prepare(record.text);
+    const bool begins = sentence_.sentences() == 0;
+    const std::vector<std::string_view> words = tokenizer_.tokens(text, begins);
+    for (const std::string_view word : words)
+      for (const int32_t mark : {Vocabulary::begin, Vocabulary::end})
+        good_ = good_ && vocabulary_.id(word) != mark;
+    sentence_.add_part(words, begins);
+  }
+  /// Its ln p, the end included, after which another line begins; nothing where it has no words, is
+  /// not UTF-8, or holds the name of a begin or end token.
+  std::optional<double> finish(const Loss& loss) {
+    const Corpus sentence = std::exchange(sentence_, {});
+    if (!std::exchange(good_, true) || sentence.sentences() == 0) return {};
+    return -loss(vocabulary_.encode(sentence));
+  }
+
+ private:
+  const Vocabulary& vocabulary_;
+  Tokenizer tokenizer_;
+  Corpus sentence_;
+  bool good_ = true;
+};
 
 }  // namespace
 
-void add_options(CLI::App& command, ScoreSettings& s) {
+void add_options(app::Command& command, ScoreSettings& s) {
   command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
   command.add_option("FILE", s.files, "text, a sentence per line (default: standard input)");
   command.add_option("--unit", s.unit, "logarithm: to base 10, natural, to base 2")
@@ -51,16 +69,14 @@ app::ExitCode score(const ScoreSettings& s) {
   const double unit = s.unit == "log10"  ? std::numbers::ln10
                       : s.unit == "bits" ? std::numbers::ln2
                                          : 1;
-  const Losses loss = with_cell(run.settings.model.cell, [&]<class Cell>() -> Losses {
-    return [model = run.model<Cell>(run.settings.dtype)](const EncodedCorpus& sentence) {
-      const Batch batch = make_batch(sentence, std::array<int64_t, 1>{0});
-      return sum(model.token_losses(batch).value().cast(f64)).item();
-    };
-  });
-  Tokenizer tokenizer(run.settings.input.text);
+  const LanguageModel model = run.model();
+  const Loss loss = [&](const EncodedCorpus& sentence) { return evaluate(model, sentence).total; };
+  Line line(run.vocabulary, run.settings.input.text);
   int64_t texts = 0, without = 0;
   const auto print = [&](const Record& record) {
-    const auto ln_p = log_probability(run, tokenizer, loss, record);
+    line.add(record);
+    if (!record.ends) return true;
+    const auto ln_p = line.finish(loss);
     fmt::print("{}\n", ln_p ? fmt::format("{:.6f}", *ln_p / unit) : "NA");
     std::fflush(stdout);  // a program at the other end may wait for this line
     ++texts, without += !ln_p;

@@ -1,5 +1,6 @@
 // lm train: reads text or draws a built-in corpus, trains a model, leaves a run directory.
 
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/plot.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/text.h>
@@ -9,22 +10,22 @@
 #include <tapestry/examples/lm/training/curves.h>
 #include <tapestry/examples/lm/training/manifest.h>
 #include <tapestry/examples/lm/training/plan.h>
+#include <tapestry/examples/lm/training/report_lines.h>
 #include <tapestry/examples/lm/training/trainer.h>
 #include <tapestry/examples/lm/training/verify_resume.h>
 
 #include <ctime>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 namespace tapestry::lm {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using app::Json;
 
 Json results_of(const TrainSettings& s, const Data& data, const TrainResult& result,
                 int64_t parameters) {
   const auto or_null = [](std::optional<double> x) { return x ? Json(*x) : Json(nullptr); };
-  const Place& place = result.place;
+  const Position& place = result.position;
   return {{"train_seconds", place.seconds},
           {"tokens_per_second",
            result.seconds > 0 ? static_cast<double>(result.tokens) / result.seconds : 0},
@@ -43,11 +44,11 @@ Json results_of(const TrainSettings& s, const Data& data, const TrainResult& res
 }
 
 void print_results(const TrainSettings& s, const Data& data, const TrainResult& r) {
-  const Place& place = r.place;
+  const Position& place = r.position;
   fmt::print("train loss {:.4f}", place.train_loss);
   if (place.valid_loss)
-    fmt::print(", held-out loss {:.4f}, perplexity {:.2f}", *place.valid_loss,
-               std::exp(*place.valid_loss));
+    fmt::print(", held-out loss {:.4f}, perplexity {}", *place.valid_loss,
+               perplexity(*place.valid_loss, 2));
   const double epochs =
       static_cast<double>(place.tokens) / static_cast<double>(data.train.tokens());
   if (r.whole_epochs)
@@ -86,46 +87,28 @@ std::optional<NamedTensors> checkpoint_of(const TrainSettings& s,
     fmt::print(stderr, "lm: no checkpoint in {} yet: starting from the beginning\n", s.output);
     return {};
   }
-  check_same_run(s);
   return read_newest(directory.path(), "last").second;
 }
 
-}  // namespace
+/// Before a text is read: whether its run may stand where it should.
+void check_directory(const TrainSettings& s) {
+  if (s.dry_run || s.output.empty() || !std::filesystem::is_directory(s.output)) return;
+  if (s.resume && !checkpoints(s.output).empty()) check_same_run(s);
+  if (!s.resume && !s.overwrite)
+    const app::RunDirectory free(s.output, run_files(), app::IfRunExists::refuse);
+}
 
-app::ExitCode train(TrainSettings s) {
-  resolve(s);
-  const Data data = read_data(s.input);
-  s.model.vocabulary = data.vocabulary.size();
-  if (s.dry_run) {
-    if (!s.common.quiet) print_banner(s, data, parameter_count(s));
-    print_plan(s, data);
-    return app::ExitCode::ok;
-  }
-  if (s.verify_resume) verify_resume(s, data);
-  if (s.output.empty()) s.output = app::create_default_run("lm", std::time(nullptr)).string();
-  const app::RunDirectory directory(s.output, run_files(),
-                                    s.overwrite ? app::IfRunExists::overwrite
-                                    : s.resume  ? app::IfRunExists::resume
-                                                : app::IfRunExists::refuse);
-  const std::optional<NamedTensors> checkpoint = checkpoint_of(s, directory);
-  app::catch_interrupts();
+/// config.json, run.json, vocab.txt: what the run is.
+void write_description(const TrainSettings& s, const Data& data,
+                       const app::RunDirectory& directory) {
+  app::write_atomically(directory / "config.json", config_text(s));
+  app::write_atomically(directory / "run.json", manifest(s, data));
+  data.vocabulary.save((directory / "vocab.txt").string());
+}
 
-  int64_t parameters = 0;
-  const TrainResult result = with_cell(s.model.cell, [&]<class Cell>() {
-    Trainer<Cell> trainer(s, data, directory, checkpoint ? &*checkpoint : nullptr);
-    parameters = trainer.parameters();
-    app::write_atomically(directory / "config.json", config_text(s));
-    app::write_atomically(directory / "run.json", manifest(s, data));
-    data.vocabulary.save((directory / "vocab.txt").string());
-    if (!s.common.quiet) {
-      print_banner(s, data, parameters);
-      if (checkpoint)
-        fmt::print(stderr, "resume after {} updates, {} tokens\n", trainer.place().updates,
-                   trainer.place().tokens);
-    }
-    return trainer.run();
-  });
-
+/// results.json, server.json, the learning curve; with --json the results on stdout.
+void leave_results(const TrainSettings& s, const Data& data, const TrainResult& result,
+                   int64_t parameters, const app::RunDirectory& directory) {
   const std::string results = results_of(s, data, result, parameters).dump(2) + "\n";
   app::write_atomically(directory / "results.json", results);
   if (s.parallel.workers > 1 || s.parallel.simulate > 0) {
@@ -138,10 +121,41 @@ app::ExitCode train(TrainSettings s) {
   }
   app::draw(learning_curve(s, read_curves(directory.path()), data.valid_floor),
             directory / "learning_curve", "lm", s.common.quiet);
-  if (s.json) {
-    fmt::print("{}", results);
+  if (s.json) fmt::print("{}", results);
+}
+
+}  // namespace
+
+app::ExitCode train(TrainSettings s) {
+  resolve(s);
+  check_directory(s);
+  Data data = read_data(s.input);
+  s.model.vocabulary = data.vocabulary.size();
+  if (s.dry_run) {
+    if (!s.common.quiet) print_banner(s, data, parameter_count(s.model));
+    print_plan(s, data);
     return app::ExitCode::ok;
   }
+  if (s.verify_resume) verify_resume(s, data);
+  if (s.output.empty()) s.output = app::create_default_run("lm", std::time(nullptr)).string();
+  const app::RunDirectory directory(s.output, run_files(),
+                                    s.overwrite ? app::IfRunExists::overwrite
+                                    : s.resume  ? app::IfRunExists::resume
+                                                : app::IfRunExists::refuse);
+  const std::optional<NamedTensors> checkpoint = checkpoint_of(s, directory);
+  app::catch_interrupts();
+
+  Trainer trainer(s, data, directory, checkpoint ? &*checkpoint : nullptr);
+  write_description(s, data, directory);
+  if (!s.common.quiet) {
+    print_banner(s, data, trainer.parameters());
+    if (checkpoint)
+      fmt::print(stderr, "resume after {} updates, {} tokens\n", trainer.position().updates,
+                 trainer.position().tokens);
+  }
+  const TrainResult result = trainer.run();
+  leave_results(s, data, result, trainer.parameters(), directory);
+  if (s.json) return app::ExitCode::ok;
   print_results(s, data, result);
   fmt::print("five sentences of the model:\n");
   sample({.run = s.output, .n = 5, .sampling = {}, .prompt = "", .seed = s.seed});

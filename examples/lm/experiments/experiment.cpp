@@ -16,7 +16,7 @@ TrainSettings experiment_settings() {
   return s;
 }
 
-void add_experiment_options(CLI::App& command, TrainSettings& s) {
+void add_experiment_options(app::Command& command, TrainSettings& s) {
   using app::number, app::whole_number;
   command.add_option("FILE", s.input.files, "text to train on (default: the built-in zipf)");
   command.add_option("--size", s.input.size, "training sentences of the built-in corpus")
@@ -62,6 +62,41 @@ Data read_experiment_data(TrainSettings& s) {
                data.train.sentences(), data.train.tokens(), describe_model(s), s.lr,
                describe_bptt(s.bptt), s.seed);
   return data;
+}
+
+Experiment::Experiment(const TrainSettings& s, const EncodedCorpus& corpus)
+    : model(initial_model(s)), s_(s), corpus_(corpus), server_(model, SGD{.lr = s.lr}, options()) {}
+
+ServerOptions Experiment::options() const {
+  ServerOptions out = server_options(s_, model);
+  out.stop = &app::interrupted();
+  return out;
+}
+
+ServerStats Experiment::run(int64_t sentences, const DelayLaw* law) {
+  const int64_t n = corpus_.sentences();
+  total_ = 0, tokens_ = 0;
+  std::vector<std::vector<int64_t>> batches;
+  for (int64_t left = sentences; left > 0;) {
+    if (next_ % n == 0) order_ = epoch_order(n, true, s_.seed, next_ / n);
+    const int64_t at = next_ % n, take = std::min({s_.batch, left, n - at});
+    batches.emplace_back(order_.begin() + at, order_.begin() + at + take);
+    next_ += take, left -= take;
+  }
+  const auto body = [&](LanguageModel& m, Worker& w, int64_t item) {
+    const Batch batch = make_batch(corpus_, batches[static_cast<size_t>(item)]);
+    Carried at;
+    const int64_t most = piece_tokens(s_.parallel, batch.packing);
+    train_batch(m, w, batch, most, at, [&](double nats, int64_t tokens, bool) {
+      total_.fetch_add(nats, std::memory_order_relaxed);
+      tokens_.fetch_add(tokens, std::memory_order_relaxed);
+      return !app::interrupted();
+    });
+  };
+  const auto items = static_cast<int64_t>(batches.size());
+  const ServerStats stats = law ? server_.simulate(items, body, *law) : server_.run(items, body);
+  stop_if_interrupted();
+  return stats;
 }
 
 void stop_if_interrupted() {

@@ -20,11 +20,10 @@ struct Row {
   double loss = std::numeric_limits<double>::quiet_NaN();
 };
 
-template <class Cell>
 Row train(const TrainSettings& s, const EncodedCorpus& corpus, int64_t sentences,
           const DelayLaw* law) {
   Row row{s.parallel.workers, s.batch, law != nullptr};
-  Experiment<Cell> experiment(s, corpus);
+  Experiment experiment(s, corpus);
   try {
     row.stats = experiment.run(sentences, law);
     row.loss = experiment.online_loss();
@@ -46,9 +45,7 @@ std::vector<Row> train_all(SweepSettings& s, const EncodedCorpus& corpus) {
       one.batch = batch;
       one.parallel.workers = workers;
       const bool simulated = workers > cores;
-      rows.push_back(with_cell(one.model.cell, [&]<class Cell>() {
-        return train<Cell>(one, corpus, s.sentences, simulated ? &law : nullptr);
-      }));
+      rows.push_back(train(one, corpus, s.sentences, simulated ? &law : nullptr));
       if (!simulated) law = rows.back().stats.delay_law();
       const Row& row = rows.back();
       progress.update(static_cast<double>(rows.size()), [&] {
@@ -70,6 +67,16 @@ double speedup(const Row& row, const std::vector<Row>& rows) {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
+constexpr double kShortest = 1;  // seconds of a run whose times say something
+
+/// Whether the times behind a speedup were noise: no number of workers is faster than its number.
+bool is_doubtful(const Row& row, const std::vector<Row>& rows) {
+  const bool short_run = std::any_of(rows.begin(), rows.end(), [&](const Row& r) {
+    return r.workers == 1 && r.batch == row.batch && r.stats.seconds < kShortest;
+  });
+  return row.workers > 1 && (short_run || speedup(row, rows) > static_cast<double>(row.workers));
+}
+
 void print_table(const std::vector<Row>& rows) {
   fmt::print("{:>7} {:>5}  {:<9} {:>9} {:>9} {:>8} {:>9} {:>10} {:>9}\n", "workers", "batch", "how",
              "seconds", "tokens/s", "speedup", "loss", "staleness", "lock wait");
@@ -80,9 +87,9 @@ void print_table(const std::vector<Row>& rows) {
       fmt::print("{:>9}\n", "diverged");
       continue;
     }
-    fmt::print("{:>9.2f} {:>9.0f} {:>7.2f}x {:>9.4f} {:>10.2f} {:>9}\n", row.stats.seconds,
-               row.stats.tokens_per_second(), speedup(row, rows), row.loss,
-               row.stats.mean_staleness(),
+    fmt::print("{:>9.2f} {:>9.0f} {:>7.2f}{} {:>9.4f} {:>10.2f} {:>9}\n", row.stats.seconds,
+               row.stats.tokens_per_second(), speedup(row, rows),
+               is_doubtful(row, rows) ? '?' : 'x', row.loss, row.stats.mean_staleness(),
                row.simulated ? "" : fmt::format("{:.2f}%", 100 * row.stats.lock_wait_share()));
   }
   if (std::any_of(rows.begin(), rows.end(), [](const Row& r) { return r.simulated; }))
@@ -90,6 +97,12 @@ void print_table(const std::vector<Row>& rows) {
         "simulated: on as many cores, with the times that updates took here in the run before "
         "with\n"
         "the most workers, and free locks; the loss is what that many workers reach\n");
+  if (std::any_of(rows.begin(), rows.end(), [&](const Row& r) { return is_doubtful(r, rows); }))
+    fmt::print(
+        "?: not to be trusted: one worker took less than {:g} s, or the speedup is beyond the "
+        "number\n"
+        "of workers; --sentences or --size makes the runs longer\n",
+        kShortest);
 }
 
 std::string csv(const std::vector<Row>& rows) {
@@ -129,7 +142,7 @@ app::Plot scatter(const std::vector<Row>& rows, int64_t sentences) {
 
 }  // namespace
 
-void add_options(CLI::App& command, SweepSettings& s) {
+void add_options(app::Command& command, SweepSettings& s) {
   command.add_option("--workers", s.workers, "numbers of workers, simulated beyond the cores here")
       ->delimiter(',')
       ->check(app::whole_number(1, 1024));

@@ -24,20 +24,37 @@ Batch make_batch(const EncodedCorpus& corpus, std::span<const int64_t> sentences
   return batch;
 }
 
+namespace {
+
+/// The time step behind the piece that begins at `begin`.
+int64_t end_of_piece(const Packing& p, int64_t begin, int64_t max_tokens) {
+  const auto offset = [&](int64_t t) { return p.offsets[static_cast<size_t>(t)]; };
+  int64_t end = begin + 1;
+  while (end < p.steps() && offset(end + 1) - offset(begin) <= max_tokens) ++end;
+  return end;
+}
+
+}  // namespace
+
+int64_t count_pieces(const Packing& p, int64_t max_tokens) {
+  int64_t count = 0;
+  for (int64_t t = 0; t < p.steps(); t = end_of_piece(p, t, max_tokens)) ++count;
+  return count;
+}
+
 std::vector<Batch> pieces(const Batch& batch, int64_t max_tokens) {
   const Packing& p = batch.packing;
   std::vector<Batch> out;
   for (int64_t begin = 0; begin < p.steps();) {
-    const auto offset = [&](int64_t t) { return p.offsets[static_cast<size_t>(t)]; };
-    int64_t end = begin + 1;
-    while (end < p.steps() && offset(end + 1) - offset(begin) <= max_tokens) ++end;
+    const int64_t end = end_of_piece(p, begin, max_tokens);
     std::vector<int64_t> lengths(static_cast<size_t>(p.counts[static_cast<size_t>(begin)]), 0);
     for (int64_t t = begin; t < end; ++t)
       for (int64_t slot = 0; slot < p.counts[static_cast<size_t>(t)]; ++slot)
         ++lengths[static_cast<size_t>(slot)];
-    const int64_t rows = offset(end) - offset(begin);
-    out.push_back({Packing(lengths), batch.inputs.narrow(0, offset(begin), rows),
-                   batch.targets.narrow(0, offset(begin), rows)});
+    const int64_t first = p.offsets[static_cast<size_t>(begin)],
+                  rows = p.offsets[static_cast<size_t>(end)] - first;
+    out.push_back({Packing(lengths), batch.inputs.narrow(0, first, rows),
+                   batch.targets.narrow(0, first, rows)});
     begin = end;
   }
   return out;

@@ -22,6 +22,7 @@ Batch make_batch(const EncodedCorpus& corpus, std::span<const int64_t> sentences
 /// The batch in pieces of consecutive time steps with at most `max_tokens` tokens each (but at
 /// least one step). Slots keep their order; a later piece has the slots that are still alive.
 std::vector<Batch> pieces(const Batch& batch, int64_t max_tokens);
+int64_t count_pieces(const Packing& packing, int64_t max_tokens);
 
 /// The order in which an epoch visits the sentences: as they are, or shuffled by (seed, epoch).
 /// With a `block`, the blocks of so many sentences are shuffled, and each in itself: then only a

@@ -3,7 +3,8 @@
 // gradient is compared with differences of the function whose gradient it is: the loss in which the
 // states that truncation cuts off are frozen (nn/unroll.h).
 
-#include <tapestry/examples/lm/model/model.h>
+#include <tapestry/autograd/gradcheck.h>
+#include <tapestry/examples/lm/model/language_model.h>
 
 #include <functional>
 #include <string>
@@ -26,19 +27,7 @@ std::vector<CheckedParameter> check_gradients(std::span<const NamedParameter> pa
                                               int64_t elements, double tolerance, uint64_t seed);
 
 /// The same for the model's own loss of a batch under its own truncation.
-template <class Cell>
-std::vector<CheckedParameter> check_gradients(LanguageModel<Cell>& model, const Batch& batch,
-                                              int64_t elements, double tolerance, uint64_t seed) {
-  FrozenStates frozen;
-  const auto surrogate = [&] {
-    frozen.rewind();
-    model.rnn.bptt.frozen = &frozen;
-    const Var loss = model.loss(batch);
-    model.rnn.bptt.frozen = nullptr;
-    return loss;
-  };
-  return check_gradients(
-      parameters(model), [&] { return model.loss(batch); }, surrogate, elements, tolerance, seed);
-}
+std::vector<CheckedParameter> check_gradients(LanguageModel& model, const Batch& batch,
+                                              int64_t elements, double tolerance, uint64_t seed);
 
 }  // namespace tapestry::lm

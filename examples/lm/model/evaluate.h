@@ -4,9 +4,11 @@
 // the batch size beyond rounding.
 
 #include <cmath>
+#include <functional>
 #include <numbers>
+#include <vector>
 
-#include <tapestry/examples/lm/model/model.h>
+#include <tapestry/examples/lm/model/language_model.h>
 
 namespace tapestry::lm {
 
@@ -14,13 +16,7 @@ struct Evaluation {
   int64_t sentences = 0, tokens = 0, oov = 0;
   double total = 0, unknown = 0;  // nats: of all tokens, of those that are unknown
 
-  void add(const Batch& batch, const Tensor& token_losses) {
-    const Tensor losses = token_losses.cast(f64).to_contiguous();
-    total += sum(losses).item();
-    const auto targets = batch.targets.read<int32_t>();
-    for (size_t i = 0; i < targets.size(); ++i)
-      if (targets[i] == Vocabulary::unknown) unknown += losses.read<double>()[i];
-  }
+  void add(const Batch& batch, const Tensor& token_losses);
   double loss() const { return total / static_cast<double>(tokens); }  // nats per token
   double perplexity() const { return std::exp(loss()); }
   double bits_per_token() const { return loss() / std::numbers::ln2; }
@@ -30,27 +26,21 @@ struct Evaluation {
   }
 };
 
-/// `advance(tokens)` is told the tokens done so far after every batch.
-template <class Cell, class Advance>
-Evaluation evaluate(const LanguageModel<Cell>& model, const EncodedCorpus& corpus, int64_t batch,
-                    Advance&& advance) {
-  const Tape::Pause pause;
-  Evaluation out{corpus.sentences(), corpus.tokens(), corpus.oov};
-  int64_t done = 0;
-  for (int64_t first = 0; first < corpus.sentences(); first += batch) {
-    std::vector<int64_t> sentences;
-    for (int64_t s = first; s < std::min(first + batch, corpus.sentences()); ++s)
-      sentences.push_back(s);
-    const Batch b = make_batch(corpus, sentences);
-    out.add(b, model.token_losses(b).value());
-    advance(done += b.tokens());
-  }
-  return out;
-}
-template <class Cell>
-Evaluation evaluate(const LanguageModel<Cell>& model, const EncodedCorpus& corpus,
-                    int64_t batch = 32) {
-  return evaluate(model, corpus, batch, [](int64_t) {});
-}
+/// Told the tokens done so far, again and again; may throw to give up.
+using Advance = std::function<void(int64_t tokens)>;
+
+/// Sentence by sentence, each from state zero, `batch` at once. Long ones are read in pieces; those
+/// that the corpus has cut (corpus.h) go on in the state of the piece before.
+Evaluation evaluate(const LanguageModel& model, const EncodedCorpus& corpus, int64_t batch = 32,
+                    const Advance& advance = {});
+
+/// As one stream: the state behind a sentence is where the next one begins.
+Evaluation evaluate_stream(const LanguageModel& model, const EncodedCorpus& corpus,
+                           const Advance& advance = {});
+
+/// ln p of each token that the corpus predicts, in its order: sentence by sentence, or as one
+/// stream.
+std::vector<double> log_probabilities(const LanguageModel& model, const EncodedCorpus& corpus,
+                                      bool stream = false, int64_t batch = 32);
 
 }  // namespace tapestry::lm

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
+#include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/lm/model/exchange.h>
 #include <tapestry/tensor/arith.h>
 #include <tapestry/tensor/error.h>
+#include <tapestry/tensor/rows.h>
 
 #include <algorithm>
 #include <set>
@@ -175,6 +177,37 @@ Tensors to_reference(const ModelTensors& model) {
   return {{"U", transposed(model.tensors.at("input.table"))},
           {"V", model.tensors.at("weight")},
           {"W", transposed(model.tensors.at("rnn.cells.0.w_hh"))}};
+}
+
+void reorder(ModelTensors& model, std::span<const int64_t> rows) {
+  const Tensor ids = Tensor::indices(std::vector<int32_t>(rows.begin(), rows.end()));
+  for (const char* name : {"input.table", "weight", "bias"})
+    if (const auto found = model.tensors.find(name); found != model.tensors.end())
+      found->second = take_rows("import", found->second.to_contiguous(), ids);
+  model.shape.vocabulary = static_cast<int64_t>(rows.size());
+}
+
+void forbid(ModelTensors& model, int32_t token) {
+  ModelShape& shape = model.shape;
+  if (!shape.bias) {
+    shape.bias = true;
+    model.tensors["bias"] = Tensor::zeros({shape.vocabulary}, model.dtype);
+    for (int64_t l = 0; l < shape.layers; ++l) {
+      const int64_t width = model.tensors.at(cell_name(l, "w_hh")).size(1);
+      const Tensor zeros = Tensor::zeros({width}, model.dtype);
+      model.tensors[cell_name(l, "bias")] = zeros;
+      if (shape.cell == "gru") model.tensors[cell_name(l, "bias_hh")] = zeros.clone();
+    }
+  }
+  constexpr double kNever = -1e9;  // finite, so that training goes on
+  model.tensors.at("bias").narrow(0, token, 1).fill_(kNever);
+}
+
+bool is_npz(const std::string& path) {
+  if (path.ends_with(".npz")) return true;
+  if (path.ends_with(".safetensors")) return false;
+  throw app::UserError(app::ExitCode::usage, path + ": not a format that is known",
+                       "name a file that ends with .npz or .safetensors");
 }
 
 ModelTensors from_other(const Tensors& tensors) {

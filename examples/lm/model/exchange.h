@@ -9,10 +9,12 @@
 //   The reference's names (Britz, 2015), for one tanh layer with one-hot input and no biases:
 //     U (H, V), V (V, H), W (H, H).
 
-#include <tapestry/examples/lm/model/model.h>
+#include <tapestry/examples/lm/model/shape.h>
 #include <tapestry/tensor/safetensors.h>
 
 #include <map>
+#include <span>
+#include <string>
 
 namespace tapestry::lm {
 
@@ -29,6 +31,13 @@ Tensors to_pytorch(const ModelTensors& model);
 /// Throws ValueError for a model that has other parts.
 Tensors to_reference(const ModelTensors& model);
 
+/// Makes row rows[i] the row of id i, wherever a row belongs to a token; a row may be there twice.
+void reorder(ModelTensors& model, std::span<const int64_t> rows);
+/// Sees to it that the token is never predicted, by its bias, which the model gets if it has none.
+void forbid(ModelTensors& model, int32_t token);
+
+/// Whether the name of a file says npz, else safetensors. Throws UserError for another.
+bool is_npz(const std::string& path);
 /// Knows the two kinds by their names. Throws FormatError that names the tensor.
 ModelTensors from_other(const Tensors& tensors);
 

@@ -1,7 +1,7 @@
 #pragma once
 // Sentences drawn from a model, a token at a time.
 
-#include <tapestry/examples/lm/model/model.h>
+#include <tapestry/examples/lm/model/language_model.h>
 
 #include <functional>
 #include <span>
@@ -25,14 +25,7 @@ int32_t draw(std::vector<double> logits, const Sampling& sampling, Rng& rng);
 /// Takes a sentence id by id, the begin token first, and returns the logits of what follows.
 using Reader = std::function<std::vector<double>(int32_t)>;
 
-template <class Cell>
-Reader reader(LanguageModel<Cell> model) {
-  return [model = std::move(model), state = typename RNN<Cell>::State{}](int32_t id) mutable {
-    if (id == Vocabulary::begin) state = model.rnn.zero(1);
-    const Tensor logits = model.step(Tensor::indices({id}), state).value();
-    return logits.cast(f64).to_vector<double>();
-  };
-}
+Reader reader(LanguageModel model);
 
 /// The ids of one sentence that begins with `prompt`, without begin and end tokens.
 std::vector<int32_t> sample_sentence(const Reader& read, std::span<const int32_t> prompt,

@@ -4,43 +4,30 @@
 // Each distinct token (a type) is stored once in a TokenTable, numbered in the order of first
 // appearance, and a sentence is a run of such numbers, so text costs four bytes a token.
 // A corpus has no begin and end tokens: those come with a vocabulary's encoding.
+//
+// A sentence of more than kLongestUncut tokens, as in a text without line ends, is cut into
+// pieces of kPiece tokens. Each is a sentence here, of which continues() says that it goes on where
+// the one before it was cut.
 
 #include <tapestry/examples/lm/text/text_settings.h>
+#include <tapestry/examples/lm/text/token_table.h>
 
 #include <cstdint>
-#include <functional>
 #include <memory_resource>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace tapestry::lm {
 
-/// Distinct strings numbered 0, 1, ... in the order in which they were added.
-class TokenTable {
- public:
-  /// The number of `token`, added if new.
-  int32_t intern(std::string_view token);
-  /// The number of `token`, -1 if absent.
-  int32_t find(std::string_view token) const;
-  /// Throws IndexError outside the table.
-  const std::string& token(int32_t id) const;
-  int32_t size() const { return static_cast<int32_t>(tokens_.size()); }
-
- private:
-  struct Hash : std::hash<std::string_view> {
-    using is_transparent = void;
-  };
-  std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> ids_;
-  std::vector<std::string> tokens_;
-};
+constexpr int64_t kLongestUncut = 10'000, kPiece = 200;
 
 struct Corpus {
   TokenTable types;
   std::pmr::vector<int32_t> ids;      // all sentences, one after the other
   std::pmr::vector<int64_t> offsets;  // sentence i is ids[offsets[i]] .. ids[offsets[i + 1] - 1]
+  std::vector<int64_t> pieces;        // the sentences that go on with the one before, rising
 
   int64_t bytes = 0;               // of the sentences as read, a line end for each included
   std::vector<std::string> notes;  // for the user: how files were read
@@ -54,12 +41,43 @@ struct Corpus {
   std::span<const int32_t> sentence(int64_t i) const;
   /// The strings of sentence i.
   std::vector<std::string> words(int64_t i) const;
+  /// Whether sentence i goes on where the one before it was cut.
+  bool continues(int64_t i) const;
+
   /// Adds one sentence; one without tokens is ignored.
   template <class Strings>
   void add(const Strings& sentence) {
     for (const auto& token : sentence) ids.push_back(types.intern(token));
     if (tokens() > offsets.back()) offsets.push_back(tokens());
   }
+  /// The same for a part of a line, which `begins` a sentence or goes on with the one before. Cuts
+  /// it into pieces where it is too long.
+  void add_part(std::span<const std::string_view> tokens, bool begins);
+};
+
+/// The sentences of a corpus, all or those on one side of a split.
+class Part {
+ public:
+  Part(const Corpus& corpus) : corpus_(corpus) {}
+  /// Those for which held_out[i] is `side`.
+  Part(const Corpus& corpus, const std::vector<bool>& held_out, bool side)
+      : corpus_(corpus), held_out_(&held_out), side_(side) {}
+
+  const Corpus& corpus() const { return corpus_; }
+  /// Calls f(ids, continues) for each sentence. One goes on only with a sentence of the same part.
+  template <class F>
+  void for_each(F&& f) const {
+    const auto here = [&](int64_t i) {
+      return !held_out_ || (*held_out_)[static_cast<size_t>(i)] == side_;
+    };
+    for (int64_t i = 0; i < corpus_.sentences(); ++i)
+      if (here(i)) f(corpus_.sentence(i), corpus_.continues(i) && here(i - 1));
+  }
+
+ private:
+  const Corpus& corpus_;
+  const std::vector<bool>* held_out_ = nullptr;
+  bool side_ = false;
 };
 
 /// Reads the files one after the other ("-" is standard input) as records.h and tokenizer.h say.

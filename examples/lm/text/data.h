@@ -21,17 +21,18 @@ struct Data {
   std::optional<double> entropy = {};                        // of the grammar, exact
   std::optional<double> train_floor = {}, valid_floor = {};  // absent too where words are unknown
   std::vector<std::string> notes = {};                       // for the user: how files were read
+  uint64_t hash = 0;  // of every sentence and token of both parts
 
-  /// Depends on every sentence and token of both parts: whether a run goes on with the same text.
-  uint64_t fingerprint() const;
+  /// Whether a run goes on with the same text.
+  uint64_t fingerprint() const { return hash; }
 };
 
 /// Reads or draws the sentences. Throws as read_sentences() does.
 Data read_data(const InputSettings& input);
 
-/// A number in [0, 1) from the words alone, so that a sentence and its copies land on the same side
-/// of a split.
-double hash_fraction(std::span<const std::string> sentence);
+/// A number in [0, 1) from the words of the sentence alone, so that it and its copies land on the
+/// same side of a split.
+double hash_fraction(const Corpus& corpus, int64_t sentence);
 
 /// The mean of -ln p over the tokens of the corpus, end tokens included; nothing for no sentences.
 std::optional<double> floor_of(const Source& source, const Corpus& corpus);

@@ -16,30 +16,33 @@ namespace {
 /// The lines of a file as UTF-8: what to do with other bytes is done.
 class CheckedLines {
  public:
-  CheckedLines(const std::string& path, const TextSettings& settings, BadRecord bad)
-      : file_(path), settings_(settings), bad_(bad) {}
+  CheckedLines(const std::string& path, Lines lines, const TextSettings& settings, BadRecord bad)
+      : file_(path, lines), settings_(settings), bad_(bad) {}
 
-  /// The next line with its LF; empty at the end.
+  /// The next line, or part of one, with its line end; empty at the end.
   std::string_view next() {
     const std::string_view line = file_.line();
     good_ = first_bad_byte(line) == line.size();
     if (good_) return line;
     if (settings_.on_bad_utf8 == "error" && bad_ == BadRecord::mark) return line;
-    if (settings_.on_bad_utf8 == "error") check_text(file_.path(), line, file_.number());
+    if (settings_.on_bad_utf8 == "error")
+      check_text(file_.path(), line, file_.number(), file_.column());
+    if (file_.number() == 1 && file_.begins()) refuse_wide(file_.path(), line);
     ++repaired_;
     good_ = true;
     repaired_line_ = repair(line, settings_.on_bad_utf8 == "replace" ? "\uFFFD" : "");
     return repaired_line_.empty() ? next() : repaired_line_;
   }
-  int64_t number() const { return file_.number(); }
+  const InputFile& file() const { return file_; }
   bool good() const { return good_; }
 
-  /// Of the lines with bytes that are not UTF-8, where they are no error.
-  std::string note() const {
-    if (repaired_ == 0) return "";
-    return fmt::format("bytes that are not UTF-8 {} in {} line{}",
-                       settings_.on_bad_utf8 == "replace" ? "replaced" : "skipped", repaired_,
-                       repaired_ == 1 ? "" : "s");
+  /// Of line ends and bytes that nobody would expect, where they are no error.
+  void add_notes(std::vector<std::string>& notes) const {
+    if (file_.carriage_returns()) notes.emplace_back("lines end with CR");
+    if (repaired_ > 0)
+      notes.push_back(fmt::format("bytes that are not UTF-8 {} in {} line{}",
+                                  settings_.on_bad_utf8 == "replace" ? "replaced" : "skipped",
+                                  repaired_, repaired_ == 1 ? "" : "s"));
   }
 
  private:
@@ -201,7 +204,9 @@ void read_lines(CheckedLines& lines, const std::string& path,
                 const std::function<bool(const Record&)>& use) {
   for (std::string_view line; !(line = lines.next()).empty();) {
     const std::string_view text = take_line(line);
-    if (!use({text, path, lines.number(), 1, lines.good()})) return;
+    const InputFile& file = lines.file();
+    if (!use({text, path, file.number(), file.column(), lines.good(), file.begins(), file.ends()}))
+      return;
   }
 }
 
@@ -223,7 +228,7 @@ std::string read_table(CheckedLines& lines, const std::string& path, char delimi
                 first_bad_byte(field.text) == field.text.size()});
   };
   for (std::string_view line; !(line = lines.next()).empty();)
-    if (!table.feed(line, lines.number(), row)) return column->description;
+    if (!table.feed(line, lines.file().number(), row)) return column->description;
   table.finish(row);
   return column ? column->description : "";
 }
@@ -231,24 +236,20 @@ std::string read_table(CheckedLines& lines, const std::string& path, char delimi
 }  // namespace
 
 std::string Record::position(size_t offset) const {
-  const std::string_view before = text.substr(0, offset);
-  const bool first_line = before.find('\n') == std::string_view::npos;
-  const std::string indent(first_line ? static_cast<size_t>(column - 1) : 0, ' ');
-  return lm::position(std::string(path), indent + std::string(before), indent.size() + offset,
-                      line);
+  return lm::position(std::string(path), text, offset, line, column);
 }
 
 std::string read_records(const std::string& path, const TextSettings& settings,
                          const std::function<bool(const Record&)>& use, BadRecord bad) {
-  CheckedLines lines(path, settings, bad);
   const std::string format = format_of(path, settings);
+  CheckedLines lines(path, format == "text" ? Lines::in_parts : Lines::whole, settings, bad);
   std::vector<std::string> notes;
   if (format == "text")
     read_lines(lines, path, use);
   else
     notes.push_back(fmt::format(
         "{}; {}", format, read_table(lines, path, format == "csv" ? ',' : '\t', settings, use)));
-  if (!lines.note().empty()) notes.push_back(lines.note());
+  lines.add_notes(notes);
   return notes.empty() ? "" : input_name(path) + ": " + app::join(notes, "; ");
 }
 

@@ -13,8 +13,9 @@ namespace tapestry::lm {
 struct Record {
   std::string_view text;  // UTF-8; the line end is left out
   std::string_view path;
-  int64_t line = 1, column = 1;  // where the text begins
-  bool good = true;              // false: bytes that are not UTF-8, where they are not an error
+  int64_t line = 1, column = 1;     // where the text begins
+  bool good = true;                 // false: bytes that are not UTF-8, where they are not an error
+  bool begins = true, ends = true;  // the line; one of more than a megabyte comes in parts
 
   /// "FILE:LINE:COLUMN: " for the byte at `offset`. In a quoted field each doubled quote before
   /// that byte makes the column one too small.

@@ -2,13 +2,14 @@
 // A corpus as one stream of tokens: the state behind a sentence is where the next one begins. For
 // batches the stream is cut into columns of equal length, read side by side.
 
-#include <tapestry/examples/lm/model/evaluate.h>
+#include <tapestry/examples/lm/model/batch.h>
 
 namespace tapestry::lm {
 
 class Stream {
  public:
   /// `columns` (fewer where there are fewer tokens) of which an item has `steps` tokens each.
+  /// Refers to the corpus, which it must not outlive.
   Stream(const EncodedCorpus& corpus, int64_t columns, int64_t steps);
 
   int64_t items() const { return (length(0) + steps_ - 1) / steps_; }
@@ -16,30 +17,17 @@ class Stream {
   Batch batch(int64_t item) const;
 
  private:
-  int64_t tokens() const { return static_cast<int64_t>(inputs_.size()); }
   int64_t length(int64_t column) const { return begin(column + 1) - begin(column); }
   // The first columns are one token longer where the tokens do not divide.
   int64_t begin(int64_t column) const {
-    return column * (tokens() / columns_) + std::min(column, tokens() % columns_);
+    const int64_t tokens = corpus_.tokens();
+    return column * (tokens / columns_) + std::min(column, tokens % columns_);
   }
+  /// The sentence that predicts token `at` of the stream.
+  int64_t sentence_at(int64_t at) const;
 
+  const EncodedCorpus& corpus_;
   int64_t columns_, steps_;
-  std::vector<int32_t> inputs_, targets_;
 };
-
-/// The loss of a model on the corpus as one stream.
-template <class Cell>
-Evaluation evaluate_stream(const LanguageModel<Cell>& model, const EncodedCorpus& corpus) {
-  const Tape::Pause pause;
-  constexpr int64_t kSteps = 64;
-  const Stream stream(corpus, 1, kSteps);
-  Evaluation out{corpus.sentences(), corpus.tokens(), corpus.oov};
-  auto state = model.rnn.zero(1);
-  for (int64_t item = 0; item < stream.items(); ++item) {
-    const Batch batch = stream.batch(item);
-    out.add(batch, model.token_losses(batch, nullptr, &state).value());
-  }
-  return out;
-}
 
 }  // namespace tapestry::lm

@@ -7,14 +7,10 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
-#include <system_error>
+#include <cstdio>
 
 namespace tapestry::lm {
 namespace {
-
-constexpr std::string_view kByteOrderMark = "\uFEFF";
 
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
@@ -37,50 +33,15 @@ icu::StringPiece piece(std::string_view text) {
 
 }  // namespace
 
-std::string input_name(const std::string& path) { return path == "-" ? "<stdin>" : path; }
-
-std::string position(const std::string& path, std::string_view text, size_t offset, int64_t line) {
+std::string position(const std::string& path, std::string_view text, size_t offset, int64_t line,
+                     int64_t column) {
   const std::string_view before = text.substr(0, offset);
   const size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+  if (line_start > 0) column = 1;
   line += std::count(before.begin(), before.end(), '\n');
-  const auto column = 1 + std::count_if(before.begin() + static_cast<std::ptrdiff_t>(line_start),
-                                        before.end(), [](char c) { return (c & 0xC0) != 0x80; });
+  column += std::count_if(before.begin() + static_cast<std::ptrdiff_t>(line_start), before.end(),
+                          [](char c) { return (c & 0xC0) != 0x80; });
   return input_name(path) + ':' + std::to_string(line) + ':' + std::to_string(column) + ": ";
-}
-
-InputFile::InputFile(const std::string& path)
-    : path_(path), file_(path == "-" ? stdin : std::fopen(path.c_str(), "rb")) {
-  check(file_ != nullptr);
-}
-
-InputFile::~InputFile() {
-  if (file_ && file_ != stdin) std::fclose(file_);
-  std::free(buffer_);
-}
-
-void InputFile::check(bool good) const {
-  if (good) return;
-  const int error = errno;
-  require<FileError>(error != EISDIR, input_name(path_), ": is a directory, expected a text file");
-  fail<FileError>(input_name(path_), ": ", std::generic_category().message(error),
-                  " (expected a readable file, or - for standard input)");
-}
-
-std::string_view InputFile::line() {
-  const ssize_t length = ::getline(&buffer_, &capacity_, file_);
-  check(length >= 0 || std::feof(file_));
-  if (length < 0) return {};
-  std::string_view out(buffer_, static_cast<size_t>(length));
-  if (++number_ > 1 || !out.starts_with(kByteOrderMark)) return out;
-  out.remove_prefix(kByteOrderMark.size());
-  return out.empty() ? line() : out;
-}
-
-std::string read_bytes(const std::string& path) {
-  InputFile file(path);
-  std::string bytes;
-  for (std::string_view line; !(line = file.line()).empty();) bytes += line;
-  return bytes;
 }
 
 std::string read_text(const std::string& path) {
@@ -104,10 +65,25 @@ size_t first_bad_byte(std::string_view text) {
   return text.size();
 }
 
-void check_text(const std::string& path, std::string_view text, int64_t line) {
+void refuse_wide(const std::string& path, std::string_view text) {
+  using namespace std::string_view_literals;
+  const auto zero = [&](size_t i) { return i < text.size() && text[i] == '\0'; };
+  const char* encoding = text.starts_with("\xFF\xFE\0\0"sv)                             ? "UTF-32"
+                         : text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF") ? "UTF-16"
+                         : !zero(0) && zero(1) && !zero(2) && zero(3)                   ? "UTF-16LE"
+                         : zero(0) && !zero(1) && zero(2) && text.size() > 3 && !zero(3)
+                             ? "UTF-16BE"
+                             : nullptr;
+  if (encoding)
+    fail<FormatError>(position(path, text, 0), "the text is ", encoding,
+                      " (convert the file: iconv -f ", encoding, " -t UTF-8)");
+}
+
+void check_text(const std::string& path, std::string_view text, int64_t line, int64_t column) {
   const size_t bad = first_bad_byte(text);
   if (bad == text.size()) return;
-  const std::string where = position(path, text, bad, line);
+  if (line == 1 && column == 1) refuse_wide(path, text);
+  const std::string where = position(path, text, bad, line, column);
   require<FormatError>(text[bad] != '\0', where, "NUL byte: not a text file (expected UTF-8)");
   char hex[8];
   std::snprintf(hex, sizeof hex, "0x%02X", static_cast<unsigned char>(text[bad]));

@@ -6,6 +6,7 @@
 #include <unicode/utext.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace tapestry::lm {
 namespace {
@@ -39,11 +40,12 @@ bool starts_with_space(std::string_view text) {
 }
 
 // The code points of a text; white space as the token " ".
-void split_into_characters(std::string_view text, std::vector<std::string_view>& tokens) {
+void split_into_characters(std::string_view text, bool begins_line,
+                           std::vector<std::string_view>& tokens) {
   bool pending = false;  // white space since the last token
   for (size_t i = 0, start = 0; i < text.size(); start = i) {
     const bool space = u_isUWhiteSpace(next_character(text, i));
-    if (!space && pending && !tokens.empty()) tokens.push_back(" ");
+    if (!space && pending && !(tokens.empty() && begins_line)) tokens.push_back(" ");
     if (!space) tokens.push_back(text.substr(start, i - start));
     pending = space;
   }
@@ -91,10 +93,10 @@ std::string Tokenizer::prepare(std::string_view text) const {
   return settings_.normalize == "nfc" ? nfc(out) : out;
 }
 
-std::vector<std::string_view> Tokenizer::tokens(std::string_view text) {
+std::vector<std::string_view> Tokenizer::tokens(std::string_view text, bool begins_line) {
   std::vector<std::string_view> out;
   if (settings_.tokenizer == "space") split_at_spaces(text, out);
-  if (settings_.tokenizer == "char") split_into_characters(text, out);
+  if (settings_.tokenizer == "char") split_into_characters(text, begins_line, out);
   if (words_)
     words_->for_each(text, [&](std::string_view word) {
       if (!starts_with_space(word)) out.push_back(word);
@@ -103,9 +105,9 @@ std::vector<std::string_view> Tokenizer::tokens(std::string_view text) {
   return out;
 }
 
-void Tokenizer::split(std::string_view raw, const Use& sentence) {
+void Tokenizer::split(std::string_view raw, const Use& sentence, bool begins_line) {
   const auto use = [&](std::string_view part) {
-    const std::vector<std::string_view> found = tokens(part);
+    const std::vector<std::string_view> found = tokens(part, std::exchange(begins_line, true));
     return found.empty() || sentence(part, found);
   };
   if (sentences_) {
@@ -119,7 +121,8 @@ void Tokenizer::split(std::string_view raw, const Use& sentence) {
   const std::string text = prepare(raw);
   if (!settings_.split_sentences) {
     use(text);
-  } else if (const auto line = tokens(text); !line.empty() && !line[0].starts_with('=')) {
+  } else if (const auto line = tokens(text);
+             !line.empty() && !(begins_line && line[0].starts_with('='))) {
     for (const Tokens part : split_tokens(line))
       if (!sentence(text, part)) return;
   }

@@ -29,11 +29,12 @@ class Tokenizer {
   /// Lower case and normal form as set. `text` is UTF-8 without NUL.
   std::string prepare(std::string_view text) const;
   /// Calls `sentence` with each sentence of a text, prepared, and the text that its tokens are
-  /// views of; stops at false. None is empty. Not to be called by two threads at once.
+  /// views of; stops at false. None is empty. Not to be called by two threads at once. A text that
+  /// does not begin its line goes on where the one before it was cut.
   using Use = std::function<bool(std::string_view text, Tokens)>;
-  void split(std::string_view raw, const Use& sentence);
+  void split(std::string_view raw, const Use& sentence, bool begins_line = true);
   /// A prepared text as one sentence.
-  std::vector<std::string_view> tokens(std::string_view text);
+  std::vector<std::string_view> tokens(std::string_view text, bool begins_line = true);
   /// The tokens as a text that is tokenized into them again.
   std::string join(std::span<const std::string> tokens) const;
 

@@ -7,7 +7,9 @@
 // and is counted as out of vocabulary (OOV), like any token the vocabulary lacks.
 //
 // An encoded sentence is stored once, as [begin w1 ... wn end]: a model reads its first n+1 ids
-// and predicts its last n+1.
+// and predicts its last n+1. A piece that goes on where the one before was cut (corpus.h) begins
+// with the last token of that one instead, which has no end token: all pieces together predict each
+// token of the line, and its end, once.
 
 #include <tapestry/examples/lm/text/corpus.h>
 
@@ -39,7 +41,19 @@ struct EncodedCorpus {
   std::span<const int32_t> sentence(int64_t i) const;
   std::span<const int32_t> inputs(int64_t i) const;   // begin w1 ... wn
   std::span<const int32_t> targets(int64_t i) const;  // w1 ... wn end
+  /// Whether sentence i goes on where the one before it was cut.
+  bool continues(int64_t i) const;
 };
+
+/// A line of a vocabulary file.
+struct TokenCount {
+  std::string token;
+  int64_t count = 0;
+};
+enum class Counts { needed, optional };
+/// The lines "token<TAB>count", or only "token" where counts are optional. Throws FileError, and
+/// FormatError with the position of what is malformed or there twice.
+std::vector<TokenCount> read_tokens(const std::string& path, Counts counts = Counts::needed);
 
 class Vocabulary {
  public:
@@ -48,8 +62,11 @@ class Vocabulary {
   /// The `size` (special tokens counted, at least 4) most frequent tokens among those that appear
   /// `min_count` times or more; all where there are fewer. Throws ValueError for a size or names
   /// that make no sense, FormatError where the corpus contains the begin or the end token.
-  static Vocabulary build(const Corpus& corpus, int64_t size = 8000, int64_t min_count = 1,
+  static Vocabulary build(const Part& corpus, int64_t size = 8000, int64_t min_count = 1,
                           const SpecialTokens& names = {});
+
+  /// Of these tokens, the special ones first. Throws ValueError for one that is there twice.
+  explicit Vocabulary(std::span<const TokenCount> tokens);
 
   /// Reads what `save` wrote; the first three lines must hold `names`. Throws FileError, and
   /// FormatError with the position of what is malformed.
@@ -68,12 +85,12 @@ class Vocabulary {
 
   /// In the kind of memory that the corpus has. Throws FormatError where it contains the begin or
   /// the end token.
-  EncodedCorpus encode(const Corpus& corpus) const;
+  EncodedCorpus encode(const Part& corpus) const;
 
  private:
   explicit Vocabulary(const SpecialTokens& names);
-  /// The id in this vocabulary of each type of `corpus`.
-  std::vector<int32_t> translation(const Corpus& corpus) const;
+  /// The id in this vocabulary of each of `types`.
+  std::vector<int32_t> translation(const TokenTable& types) const;
 
   TokenTable tokens_;
   std::vector<int64_t> counts_;

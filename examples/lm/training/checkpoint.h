@@ -3,7 +3,7 @@
 // kept. Where one is damaged, the newest that is not takes its place, and the user is told.
 
 #include <tapestry/examples/common/run_directory.h>
-#include <tapestry/tensor/safetensors.h>
+#include <tapestry/examples/lm/training/fingerprint.h>
 
 #include <filesystem>
 #include <string>
@@ -11,15 +11,6 @@
 #include <vector>
 
 namespace tapestry::lm {
-
-/// 64 bits that depend on every bit of the tensors whose names begin with `prefix`, and on their
-/// names and shapes: equal for runs that did the same, different after any one change of up to 8
-/// bytes. Not cryptographic.
-uint64_t fingerprint(const NamedTensors& state, const std::string& prefix = "");
-/// As people read it: 16 hexadecimal digits.
-std::string hex(uint64_t fingerprint);
-/// A hash of bytes that goes on from `seed`.
-uint64_t hash_bytes(const void* data, size_t size, uint64_t seed = 0);
 
 /// Throws FileError, and FormatError for a file that is malformed or whose checksum is wrong.
 NamedTensors read_checkpoint(const std::filesystem::path& path);

@@ -1,31 +1,14 @@
 #include <tapestry/examples/lm/training/curves.h>
+#include <tapestry/examples/lm/training/metrics.h>
 
 #include <fmt/format.h>
 #include <tapestry/examples/lm/text/text.h>
 
-#include <charconv>
+#include <cmath>
 #include <sstream>
 
 namespace tapestry::lm {
-namespace {
-
-/// The fields of a line of numbers; an empty one is NaN.
-std::optional<std::vector<double>> numbers(const std::string& line) {
-  std::vector<double> out;
-  std::istringstream fields(line + ",");
-  for (std::string field; std::getline(fields, field, ',');) {
-    double x = std::numeric_limits<double>::quiet_NaN();
-    const char* end = field.data() + field.size();
-    if (!field.empty() && std::from_chars(field.data(), end, x).ptr != end) return {};
-    out.push_back(x);
-  }
-  return out;
-}
-
-}  // namespace
-
 Curves read_curves(const std::filesystem::path& run) {
-  constexpr size_t kColumns = 8;
   const std::string path = (run / "metrics.csv").string();
   std::istringstream text(read_text(path));
   std::string line;
@@ -33,21 +16,20 @@ Curves read_curves(const std::filesystem::path& run) {
   require<FormatError>(line.starts_with("epoch,step,tokens,seconds,train_loss,valid_loss,"), path,
                        ":1: not the metrics of a run");
   Curves out;
+  const auto add = [](Curve& curve, const MetricsRow& row, double loss) {
+    if (!std::isfinite(loss)) return;
+    curve.epochs.push_back(row.epoch);
+    curve.tokens.push_back(row.tokens);
+    curve.seconds.push_back(row.seconds);
+    curve.loss.push_back(loss);
+  };
   for (int64_t number = 2; std::getline(text, line); ++number) {
-    const auto row = numbers(line);
-    require<FormatError>(row && row->size() == kColumns, path, ":", number,
-                         ": not a row of metrics");
-    const auto add = [&](Curve& curve, double loss) {
-      if (!std::isfinite(loss)) return;
-      curve.epochs.push_back((*row)[0]);
-      curve.tokens.push_back((*row)[2]);
-      curve.seconds.push_back((*row)[3]);
-      curve.loss.push_back(loss);
-    };
-    // A row with a held-out loss ends an epoch, and its training loss is the mean of the epoch.
-    const bool end = std::isfinite((*row)[5]);
-    if (!end) add(out.train, (*row)[4]);
-    add(out.valid, (*row)[5]);
+    const auto row = parse_metrics_row(line);
+    require<FormatError>(row.has_value(), path, ":", number, ": not a row of metrics");
+    // The training loss of a row that ends an epoch is the mean of the whole epoch.
+    const bool end = row->valid_loss || row->epoch == std::floor(row->epoch);
+    if (!end) add(out.train, *row, row->train_loss);
+    if (row->valid_loss) add(out.valid, *row, *row->valid_loss);
   }
   return out;
 }

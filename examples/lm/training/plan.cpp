@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/progress.h>
-#include <tapestry/examples/lm/training/trainer.h>
+#include <tapestry/examples/lm/training/items.h>
+#include <tapestry/examples/lm/training/rule.h>
+#include <tapestry/examples/lm/training/train_batch.h>
 #include <tapestry/tensor/blas.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <sstream>
 #include <thread>
@@ -25,7 +28,7 @@ std::string describe_threads(const TrainSettings& s) {
   if (p.simulate > 0) return fmt::format("{} simulated workers on 1 of {}", p.simulate, cores);
   if (p.threads > 1) return fmt::format("{} inside an update, of {}", p.threads, cores);
   if (p.workers == 1) return fmt::format("1 worker on {}", cores);
-  return fmt::format("{} workers, {}, on {}", p.workers, name_of(p.update), cores);
+  return fmt::format("{} workers, {}, on {}", p.workers, policy_name(p.update), cores);
 }
 
 /// The words of the batch that takes most memory: the longest sentences.
@@ -37,8 +40,81 @@ int64_t largest_batch(const TrainSettings& s, const EncodedCorpus& corpus) {
   const auto n = std::min<int64_t>(s.batch, corpus.sentences());
   std::partial_sort(lengths.begin(), lengths.begin() + n, lengths.end(), std::greater());
   const int64_t tokens = std::accumulate(lengths.begin(), lengths.begin() + n, int64_t{0});
-  const int64_t most = s.parallel.max_item_tokens;
+  const int64_t most =
+      piece_tokens(s.parallel, Packing(std::span(lengths).first(static_cast<size_t>(n))));
   return most > 0 ? std::min(most, tokens) : tokens;
+}
+
+/// Bytes of the parameters, all and those that workers share.
+struct Sizes {
+  double all = 0, shared = 0;
+};
+
+Sizes print_parameters(const TrainSettings& s) {
+  const auto shapes = parameter_shapes(s.model);
+  size_t width = 5;
+  for (const auto& [name, shape] : shapes) width = std::max(width, name.size());
+  const auto row = [&](const std::string& name, const std::string& what, int64_t n) {
+    fmt::print("{:<{}}  {:<20}{:>12}\n", name, width, what, n);
+  };
+  int64_t total = 0, shared = 0;
+  for (const auto& [name, shape] : shapes) {
+    std::ostringstream what;
+    what << s.dtype << ' ' << shape;
+    row(name, what.str(), shape.numel());
+    total += shape.numel();
+    if (name == "input.table" || name == "weight") shared += shape.numel();
+  }
+  row("total", "", total);
+  const auto element = static_cast<double>(size_of(s.dtype));
+  return {static_cast<double>(total) * element, static_cast<double>(shared) * element};
+}
+
+void print_amounts(const TrainSettings& s, const Data& data) {
+  const int64_t updates = Items(s, data.train).updates();
+  const std::string plural = s.epochs == 1 ? "" : "s";
+  fmt::print("\ntokens    {} an epoch, {:.0f} in {} epoch{}\n", data.train.tokens(),
+             static_cast<double>(data.train.tokens()) * static_cast<double>(s.epochs), s.epochs,
+             plural);
+  fmt::print("updates   {} an epoch, {} in all\n", updates, updates * s.epochs);
+  const auto limit = [](bool set, const std::string& what) { return set ? ", " + what : ""; };
+  const std::string limits =
+      limit(s.max_steps > 0, fmt::format("{} updates", s.max_steps)) +
+      limit(s.max_tokens > 0, fmt::format("{} tokens", s.max_tokens)) +
+      limit(s.max_time > 0, app::clock_time(s.max_time)) +
+      limit(s.patience > 0, fmt::format("{} epochs without progress", s.patience));
+  if (!limits.empty()) fmt::print("limits    {}\n", limits.substr(2));
+  fmt::print("expected first loss ln {} = {:.3f}\n\n", s.model.vocabulary,
+             std::log(static_cast<double>(s.model.vocabulary)));
+}
+
+void print_memory(const TrainSettings& s, const Data& data, const Sizes& bytes_of) {
+  const ModelShape& m = s.model;
+  const int64_t workers = std::max(s.parallel.workers, s.parallel.simulate);
+  const auto copies = static_cast<double>(workers);
+  // Per token and layer: the input's part, gates, state and output, and as much for errors.
+  const auto rows = static_cast<double>(largest_batch(s, data.train));
+  const auto width = static_cast<double>(m.hidden);
+  const double values =
+      rows * (2 * double(m.embed) + double(m.layers) * width * (2 * double(gates(m.cell)) + 6));
+  const auto slots = static_cast<double>(make_rule(s).slots());
+  double sum = 0;
+  const auto line = [&](const char* part, double n, const std::string& note = "") {
+    sum += n;
+    fmt::print("{:<22}{:>10}{}\n", part, bytes(n), note.empty() ? "" : "  " + note);
+  };
+  line("parameters", bytes_of.all);
+  line("gradients", bytes_of.all * copies,
+       workers > 1 ? fmt::format("at most, of {} workers", workers) : "at most");
+  line("optimizer", bytes_of.all * slots, s.optimizer);
+  if (s.parallel.workers > 1 && !in_rounds(s.parallel))
+    line("replicas", (bytes_of.all - bytes_of.shared) * copies, "of what workers do not share");
+  line("states and activations", values * double(size_of(s.dtype)) * copies,
+       fmt::format("estimated, for {:.0f} tokens at once", rows));
+  line("text", static_cast<double>(4 * (data.train.ids.size() + data.valid.ids.size())));
+  fmt::print("{:<22}{:>10}\n", "memory, about", bytes(sum));
+  fmt::print("checkpoint            {:>10}  each, {} kept\n", bytes(bytes_of.all * (1 + slots)),
+             s.keep + 1);
 }
 
 }  // namespace
@@ -68,80 +144,16 @@ void print_banner(const TrainSettings& s, const Data& data, int64_t parameters) 
   if (!s.output.empty()) fmt::print(stderr, "run    {}\n", s.output);
 }
 
-int64_t parameter_count(const TrainSettings& s) {
-  return with_cell(s.model.cell, [&]<class Cell>() {
-    Rng rng(s.seed);
-    return count(LanguageModel<Cell>(s.model, rng, s.dtype));
-  });
+int64_t parameter_count(const ModelShape& shape) {
+  int64_t count = 0;
+  for (const ShapedParameter& p : parameter_shapes(shape)) count += p.shape.numel();
+  return count;
 }
 
 void print_plan(const TrainSettings& s, const Data& data) {
-  const ModelShape& m = s.model;
-  std::ostringstream table;
-  double shared = 0, total = 0;  // bytes that workers share and bytes of all parameters
-  int64_t gates = 1;
-  with_cell(m.cell, [&]<class Cell>() {
-    Rng rng(s.seed);
-    LanguageModel<Cell> model(m, rng, s.dtype);
-    gates = Cell::gates;
-    summary(table, model);
-    const auto size = [&](const Parameter& p) {
-      return p.defined() ? static_cast<double>(p.value().numel()) * double(size_of(s.dtype)) : 0;
-    };
-    shared = size(model.input.table) + size(model.weight);
-    for (const auto& [name, p] : parameters(model)) total += size(*p);
-  });
-  const int64_t epoch_items =
-      s.stream ? (data.train.tokens() + s.batch * s.bptt.steps - 1) / (s.batch * s.bptt.steps)
-               : (data.train.sentences() + s.batch - 1) / s.batch;
-  const int64_t round = in_rounds(s.parallel) ? s.parallel.workers : 1;
-  const int64_t updates = (epoch_items + round - 1) / round;
-  const int64_t copies = std::max(s.parallel.workers, s.parallel.simulate);
-  const auto tokens = static_cast<double>(data.train.tokens());
-
-  // Per token and layer: the input's part, gates, state and output, and as much for errors.
-  const auto rows = static_cast<double>(largest_batch(s, data.train));
-  const auto width = static_cast<double>(m.hidden);
-  const double values =
-      rows * (2 * double(m.embed) + double(m.layers) * width * (2 * double(gates) + 6));
-  const auto slots =
-      static_cast<double>(std::visit([](const auto& rule) { return rule.slots(); }, make_rule(s)));
-  const bool replicas = s.parallel.workers > 1 && !in_rounds(s.parallel);
-
-  fmt::print("{}\n", table.str());
-  fmt::print("tokens    {} an epoch, {:.0f} in {} epoch{}\n", data.train.tokens(),
-             tokens * static_cast<double>(s.epochs), s.epochs, s.epochs == 1 ? "" : "s");
-  fmt::print("updates   {} an epoch, {} in all{}\n", updates, updates * s.epochs,
-             s.parallel.max_item_tokens > 0 ? ", more where --max-item-tokens cuts" : "");
-  const auto limit = [](bool set, const std::string& what) { return set ? ", " + what : ""; };
-  const std::string limits =
-      limit(s.max_steps > 0, fmt::format("{} updates", s.max_steps)) +
-      limit(s.max_tokens > 0, fmt::format("{} tokens", s.max_tokens)) +
-      limit(s.max_time > 0, app::clock_time(s.max_time)) +
-      limit(s.patience > 0, fmt::format("{} epochs without progress", s.patience));
-  if (!limits.empty()) fmt::print("limits    {}\n", limits.substr(2));
-  fmt::print("expected first loss ln {} = {:.3f}\n\n", m.vocabulary,
-             std::log(static_cast<double>(m.vocabulary)));
-
-  double sum = 0;
-  const auto line = [&](const char* part, double n, const std::string& note = "") {
-    sum += n;
-    fmt::print("{:<22}{:>10}{}\n", part, bytes(n), note.empty() ? "" : "  " + note);
-  };
-  line("parameters", total);
-  line("gradients", total * static_cast<double>(copies),
-       copies > 1 ? fmt::format("at most, of {} workers", copies) : "at most");
-  line("optimizer", total * slots, s.optimizer);
-  if (replicas)
-    line("replicas", (total - shared) * static_cast<double>(copies),
-         "of what workers do not share");
-  line("states and activations", values * double(size_of(s.dtype)) * static_cast<double>(copies),
-       fmt::format("estimated, for {:.0f} tokens at once", rows));
-  line("text", static_cast<double>(4 * (data.train.ids.size() + data.valid.ids.size())) *
-                   (s.stream ? 3 : 1));
-  fmt::print("{:<22}{:>10}\n", "memory, about", bytes(sum));
-  fmt::print("checkpoint            {:>10}  each, {} kept\n", bytes(total * (1 + slots)),
-             s.keep + 1);
+  const Sizes sizes = print_parameters(s);
+  print_amounts(s, data);
+  print_memory(s, data, sizes);
 }
 
 }  // namespace tapestry::lm

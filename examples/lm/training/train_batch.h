@@ -2,60 +2,40 @@
 // What lm train and the experiments share: the model they begin with, the options of the server,
 // and what a worker does with one batch.
 
-#include <tapestry/examples/lm/model/batch.h>
-#include <tapestry/examples/lm/model/model.h>
+#include <functional>
+
+#include <tapestry/examples/lm/model/language_model.h>
 #include <tapestry/examples/lm/settings.h>
 #include <tapestry/optim/server/parameter_server.h>
 
 namespace tapestry::lm {
 
-template <class Cell>
-LanguageModel<Cell> initial_model(const TrainSettings& s) {
-  Rng rng(s.seed);
-  LanguageModel<Cell> model(s.model, rng, s.dtype);
-  model.dropout = model.rnn.dropout = s.dropout;
-  model.rnn.bptt = s.bptt;
-  return model;
-}
+/// Of the given shape, with dropout and truncation set.
+LanguageModel initial_model(const TrainSettings& settings);
 
-template <class Cell>
-ServerOptions server_options(const TrainSettings& s, const LanguageModel<Cell>& model) {
-  const ParallelSettings& p = s.parallel;
-  ServerOptions out;
-  out.workers = static_cast<int>(p.simulate ? p.simulate : p.workers);
-  out.update = p.update;
-  out.shards = p.shards;
-  out.staleness = p.staleness;
-  out.clip_norm = s.clip_norm;
-  out.damp_stale = p.damp_stale;
-  out.shared = {&model.input.table, &model.weight};  // all but a few kilobytes of the model
-  return out;
-}
+ServerOptions server_options(const TrainSettings& settings, const LanguageModel& model);
 
-struct BatchLoss {
-  double total = 0;     // nats, summed over the tokens
-  int64_t updates = 0;  // that were made of the batch
+/// Time steps of a batch that is trained as a whole: longer sentences are cut into pieces.
+inline constexpr int64_t kLongestSentence = 1000;
+
+/// The most tokens of a piece of such a batch, as --max-item-tokens or the length of its sentences
+/// asks for; 0: it is not cut.
+int64_t piece_tokens(const ParallelSettings& settings, const Packing& packing);
+
+/// Where a batch that is trained in pieces stands: what its next piece begins with.
+struct Carried {
+  int64_t piece = 0;
+  State state = {};
+  Rng rng{0};  // of dropout
 };
 
-/// An update, or where the batch has more than `most` tokens (0: never) one for each piece, with
-/// the state carried on. Throws NonFiniteError.
-template <class Cell>
-BatchLoss train_batch(const LanguageModel<Cell>& m, Worker& w, const Batch& batch, int64_t most,
-                      Rng* dropout = nullptr) {
-  const int64_t sentences = batch.sentences();
-  const auto weight = static_cast<double>(sentences);
-  const auto update = [&](const Batch& b, auto loss) {
-    return weight * w.update(loss, static_cast<double>(b.tokens()), weight);
-  };
-  if (most == 0 || batch.tokens() <= most)
-    return {update(batch, [&] { return m.loss(batch, dropout); }), 1};
-  BatchLoss out;
-  auto state = m.rnn.zero(sentences);
-  for (const Batch& piece : pieces(batch, most)) {
-    out.total += update(piece, [&] { return m.loss(piece, sentences, &state, dropout); });
-    ++out.updates;
-  }
-  return out;
-}
+/// Told the loss in nats of the tokens of an update, and whether it was the last of the batch;
+/// false: stop here.
+using AfterUpdate = std::function<bool(double nats, int64_t tokens, bool last)>;
+
+/// One update by the whole batch or, where `most` > 0, one for each piece of at most so many
+/// tokens, with the state carried on, from the piece where `at` stands. Throws NonFiniteError.
+void train_batch(const LanguageModel& model, Worker& worker, const Batch& batch, int64_t most,
+                 Carried& at, const AfterUpdate& after);
 
 }  // namespace tapestry::lm

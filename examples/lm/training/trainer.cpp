@@ -1,102 +1,410 @@
+#include <fmt/format.h>
+#include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/common/interrupt.h>
+#include <tapestry/examples/lm/model/evaluate.h>
+#include <tapestry/examples/lm/model/sampling.h>
+#include <tapestry/examples/lm/text/tokenizer.h>
+#include <tapestry/examples/lm/training/report_lines.h>
+#include <tapestry/examples/lm/training/rule.h>
 #include <tapestry/examples/lm/training/trainer.h>
+#include <tapestry/nn/checkpoint.h>
+#include <tapestry/tensor/threads.h>
 
-#include <algorithm>
-#include <cstring>
-#include <fstream>
+#include <cmath>
+#include <csignal>
 
 namespace tapestry::lm {
-
-UpdateRule make_rule(const TrainSettings& s) {
-  if (s.optimizer == "adam") return Adam{.lr = s.lr};
-  if (s.optimizer == "adamw") {
-    AdamW rule{.lr = s.lr};
-    rule.weight_decay = s.weight_decay;
-    return rule;
-  }
-  if (s.optimizer == "rmsprop") return RMSProp{.lr = s.lr};
-  if (s.optimizer == "adagrad") return Adagrad{.lr = s.lr};
-  return SGD{.lr = s.lr, .momentum = s.momentum, .weight_decay = s.weight_decay};
-}
-
-Schedule make_schedule(const TrainSettings& s, int64_t updates_per_epoch) {
-  const int64_t total = updates_per_epoch * s.epochs;
-  Schedule schedule = s.schedule == "plateau" ? Schedule::plateau(s.lr)
-                      : s.schedule == "step"  ? Schedule::step(s.lr, updates_per_epoch, 0.5)
-                      : s.schedule == "cosine"
-                          ? Schedule::cosine(s.lr, std::max<int64_t>(1, total - s.warmup))
-                          : Schedule::constant(s.lr);
-  return s.warmup > 0 ? schedule.warm_up(s.warmup) : schedule;
-}
-
 namespace {
-constexpr std::string_view kMagic = "tapestry-schedule-1\n";
+
+/// Updates, tokens or epochs that the progress counts to.
+double total_tokens(const TrainSettings& s, const EncodedCorpus& text, const Items& items) {
+  const auto tokens = static_cast<double>(text.tokens());
+  const double per_update = tokens / static_cast<double>(items.updates());
+  double total = tokens * static_cast<double>(s.epochs);
+  if (s.max_tokens > 0) total = std::min(total, static_cast<double>(s.max_tokens));
+  if (s.max_steps > 0) total = std::min(total, per_update * static_cast<double>(s.max_steps));
+  return total;
 }
 
-// After the magic line, for each epoch a 64-bit count and as many 16-bit worker numbers.
-ScheduleFile::ScheduleFile(const ParallelSettings& settings)
-    : record_(settings.record), replay_(settings.replay) {
-  if (replay_.empty()) return;
-  std::ifstream in(replay_, std::ios::binary);
-  if (!in)
-    throw app::UserError(app::ExitCode::no_input, replay_ + " cannot be read",
-                         "name the file that --record wrote");
-  std::string bytes((std::istreambuf_iterator<char>(in)), {});
-  require<FormatError>(bytes.starts_with(kMagic), replay_, ": not a schedule that --record wrote");
-  for (size_t at = kMagic.size(); at < bytes.size();) {
-    uint64_t count = 0;
-    const size_t left = bytes.size() - at;
-    if (left >= sizeof count) std::memcpy(&count, &bytes[at], sizeof count);
-    require<FormatError>(left >= sizeof count && count <= (left - sizeof count) / sizeof(uint16_t),
-                         replay_, ": the schedule is cut off");
-    at += sizeof count;
-    LockLog& log = logs_.emplace_back(count);
-    if (count > 0) std::memcpy(log.data(), &bytes[at], count * sizeof(uint16_t));
-    at += count * sizeof(uint16_t);
-    for (const uint16_t worker : log)
-      require<FormatError>(worker < settings.workers, replay_, ": a schedule of more than ",
-                           settings.workers, " workers (give --workers as recorded)");
+}  // namespace
+
+Trainer::Trainer(const TrainSettings& settings, const Data& data,
+                 const app::RunDirectory& directory, const NamedTensors* resumed)
+    : s_(settings),
+      data_(data),
+      directory_(directory),
+      model_(initial_model(settings)),
+      items_(settings, data.train),
+      schedule_(make_schedule(settings, items_.updates())),
+      server_(model_, make_rule(settings), options()),
+      schedules_(settings.parallel),
+      checkpoints_(directory, settings.keep),
+      watch_(settings.model.vocabulary) {
+  if (resumed) {
+    restore(training(), *resumed, hex(data.fingerprint()), s_.output, items_.streamed());
+    checkpoints_.restore_best(position_.best_updates);
+  }
+  metrics_.emplace(directory, position_.rows);
+  app::ProgressSettings progress = s_.common.progress_settings("tok");
+  if (s_.max_time > 0) progress.max_seconds = std::max(1.0, s_.max_time - position_.seconds);
+  progress_.emplace(total_tokens(s_, data.train, items_), progress,
+                    static_cast<double>(position_.tokens));
+  began_ = std::chrono::steady_clock::now();
+  seconds_before_ = position_.seconds;
+  tokens_before_ = position_.tokens, updates_before_ = position_.updates;
+}
+
+TrainResult Trainer::run() {
+  if (position_.updates == 0) check_first_loss();
+  TrainResult result;
+  result.ended = reason_to_end();
+  while (position_.epoch < s_.epochs && result.ended.empty()) {
+    train_on();
+    if (watch_.hopeless()) check_hope(recent_loss_);
+    if (position_.item == items_.size()) {
+      finish_epoch();
+    } else if (save_due_ || app::save_requested().exchange(false)) {
+      save(false);
+    }
+    if (app::interrupted()) stop_here();
+    if (sample_due_) show_samples();
+    result.ended = reason_to_end();
+  }
+  finish_run();
+  result.position = position_;
+  result.position.seconds = seconds_before_ + progress_->seconds();
+  result.whole_epochs = position_.item == 0 && position_.piece == 0;
+  result.seconds = progress_->seconds();
+  result.tokens = position_.tokens - tokens_before_;
+  result.fingerprint = model_fingerprint();
+  result.server = stats_;
+  return result;
+}
+
+// ---- a stretch of updates
+
+ServerOptions Trainer::options() {
+  ServerOptions out = server_options(s_, model_);
+  out.lr = [this](int64_t updates) { return schedule_.lr(updates); };
+  out.stop = &halt_;
+  return out;
+}
+
+void Trainer::train_on() {
+  items_.begin(position_.epoch);
+  if (items_.streamed() && position_.item == 0) carried_.state = model_.rnn.zero(items_.columns());
+  halt_ = 0, save_due_ = sample_due_ = false;
+  segment_updates_ = position_.updates, segment_item_ = position_.item;
+  const int64_t left = items_.size() - position_.item;
+  if (left == 0) return;  // a signal came between the last item and the end of the epoch
+  const KernelThreads scope(static_cast<int>(s_.parallel.threads));
+  const auto body = [this, first = position_.item](LanguageModel& m, Worker& w, int64_t item) {
+    train_item(m, w, first + item);
+  };
+  try {
+    stats_ += s_.parallel.simulate          ? server_.simulate(left, body)
+              : !s_.parallel.record.empty() ? server_.record(left, body, schedules_.next())
+              : !s_.parallel.replay.empty() ? server_.replay(left, body, schedules_.next())
+                                            : server_.run(left, body);
+  } catch (const NonFiniteError& e) {
+    round_diverged(e.what());
   }
 }
 
-LockLog& ScheduleFile::next() {
-  if (!record_.empty()) return logs_.emplace_back();
-  require<FormatError>(next_ < logs_.size(), replay_, ": a schedule of ", logs_.size(),
-                       " epochs (give --epochs as recorded)");
-  return logs_[next_++];
-}
-
-void ScheduleFile::save() const {
-  if (record_.empty()) return;
-  std::string bytes(kMagic);
-  for (const LockLog& log : logs_) {
-    const uint64_t count = log.size();
-    bytes.append(reinterpret_cast<const char*>(&count), sizeof count);
-    bytes.append(reinterpret_cast<const char*>(log.data()), count * sizeof(uint16_t));
+void Trainer::train_item(LanguageModel& m, Worker& w, int64_t item) {
+  const Batch batch = items_.batch(item);
+  try {
+    if (items_.streamed())
+      train_window(m, w, batch, items_.rng(item));
+    else
+      train_sentences(m, w, batch, items_.rng(item));
+  } catch (const NonFiniteError& e) {
+    item_diverged(m, w.index(), item, e.what());
   }
-  app::write_atomically(record_, bytes);
 }
 
-app::UserError diverged(const Place& place, int worker, const std::string& what,
-                        const std::string& last_checkpoint, const std::string& run) {
-  const std::string who = worker < 0 ? "" : fmt::format(", worker {}", worker);
-  const std::string kept = last_checkpoint.empty()
-                               ? "no checkpoint had been saved yet"
-                               : fmt::format("{}/{} is good", run, last_checkpoint);
-  return {app::ExitCode::diverged,
-          fmt::format("diverged in epoch {} after update {}{}: {}", place.epoch + 1, place.updates,
-                      who, what),
-          fmt::format("{}; try a lower --lr, --clip-norm, --warmup, or fewer --workers", kept)};
+void Trainer::train_window(LanguageModel& m, Worker& w, const Batch& batch, Rng rng) {
+  const int64_t columns = batch.sentences();
+  const auto weight = static_cast<double>(columns);
+  const auto loss = [&] { return m.loss(batch, columns, &carried_.state, &rng); };
+  const double nats = weight * w.update(loss, static_cast<double>(batch.tokens()), weight);
+  note(nats, batch.tokens(), w.gradient_norm(), true);
 }
 
-std::string first_bad_step(const Tensor& losses, const Packing& packing) {
-  const auto values = losses.cast(f64).to_vector<double>();
-  for (size_t row = 0; row < values.size(); ++row) {
-    if (std::isfinite(values[row])) continue;
-    const auto next =
-        std::upper_bound(packing.offsets.begin(), packing.offsets.end(), static_cast<int64_t>(row));
-    return fmt::format("time step {} of {}", next - packing.offsets.begin(), packing.steps());
+void Trainer::train_sentences(LanguageModel& m, Worker& w, const Batch& batch, Rng rng) {
+  const bool goes_on = alone() && carried_.piece > 0;
+  Carried at = goes_on ? std::exchange(carried_, {}) : Carried{0, {}, rng};
+  bool whole = false;
+  train_batch(m, w, batch, piece_tokens(s_.parallel, batch.packing), at,
+              [&](double nats, int64_t tokens, bool last) {
+                whole = last;
+                return note(nats, tokens, w.gradient_norm(), last);
+              });
+  if (whole) return;
+  const std::lock_guard lock(books_);
+  if (alone())
+    position_.piece = at.piece, carried_ = std::move(at);
+  else
+    ++position_.item;
+}
+
+// ---- books
+
+bool Trainer::note(double nats, int64_t tokens, double gradient_norm, bool item_done) {
+  const std::lock_guard lock(books_);
+  position_.of_epoch.add(nats, tokens), position_.of_row.add(nats, tokens);
+  position_.tokens += tokens;
+  if (item_done) ++position_.item, position_.piece = 0;
+  const int64_t round = items_.round();
+  position_.updates = round > 1
+                          ? segment_updates_ + (position_.item - segment_item_ + round - 1) / round
+                          : position_.updates + 1;
+  recent_loss_ = position_.of_row.mean();
+  watch_.add(nats, tokens);
+  if (s_.clip_norm > 0) {
+    grad_norm_ = gradient_norm;
+    clip_rate_ += 0.01 * ((gradient_norm > s_.clip_norm ? 1 : 0) - clip_rate_);
   }
+  progress_->update(static_cast<double>(position_.tokens), [&] { return status(); });
+
+  save_due_ = save_due_ || due(s_.save_every);
+  sample_due_ = sample_due_ || due(s_.sample_every);
+  if (save_due_ || sample_due_ || app::interrupted() || app::save_requested() ||
+      watch_.hopeless() || !reason_to_end().empty())
+    halt_ = 1;
+
+  // About twenty rows an epoch, each of whole rounds.
+  const int64_t every = (std::max<int64_t>(1, items_.size() / 20) + round - 1) / round * round;
+  if (item_done && position_.item != items_.size() && position_.item % every == 0)
+    add_metrics(recent_loss_, {});
+  return halt_ == 0;
+}
+
+bool Trainer::due(int64_t every) const {
+  return every > 0 && position_.updates / every > segment_updates_ / every;
+}
+
+double Trainer::run_seconds() const {
+  const std::chrono::duration<double> now = std::chrono::steady_clock::now() - began_;
+  return seconds_before_ + now.count();
+}
+
+std::string Trainer::reason_to_end() const {
+  if (s_.max_steps > 0 && position_.updates >= s_.max_steps) return "--max-steps";
+  if (s_.max_tokens > 0 && position_.tokens >= s_.max_tokens) return "--max-tokens";
+  if (s_.max_time > 0 && run_seconds() >= s_.max_time) return "--max-time";
+  if (s_.patience > 0 && position_.item == 0 &&
+      position_.epoch - position_.best_epoch >= s_.patience)
+    return fmt::format("--patience: no better since epoch {}", position_.best_epoch);
   return "";
+}
+
+void Trainer::add_metrics(double train_loss, std::optional<double> valid_loss) {
+  const auto tokens = static_cast<double>(position_.tokens);
+  metrics_->add({tokens / static_cast<double>(data_.train.tokens()),
+                 static_cast<double>(position_.updates), tokens,
+                 seconds_before_ + progress_->seconds(), train_loss, valid_loss, learning_rate(),
+                 grad_norm_});
+  ++position_.rows;
+  position_.of_row = {};
+}
+
+// ---- between stretches
+
+void Trainer::check_first_loss() {
+  constexpr int64_t kSentences = 32, kTokens = 8000;
+  std::vector<int64_t> first;
+  for (int64_t i = 0; i < std::min(kSentences, data_.train.sentences()); ++i) first.push_back(i);
+  const Batch batch = pieces(make_batch(data_.train, first), kTokens).front();
+  const double loss = mean(model_.token_losses(batch)).value().item();
+  const double uniform = std::log(static_cast<double>(s_.model.vocabulary));
+  progress_->log(fmt::format("first loss {:.3f}, ln V {:.3f}", loss, uniform));
+  if (!(std::abs(loss - uniform) < 0.1 * uniform))
+    progress_->log("warning: the first loss is far from ln V; is the initialisation too wide?");
+}
+
+std::optional<double> Trainer::held_out_loss() {
+  struct Signal {};
+  if (data_.valid.sentences() == 0) return {};
+  const auto pause = progress_->pause();
+  const auto listen = [](int64_t) {
+    if (app::interrupted()) throw Signal();
+  };
+  try {
+    return (items_.streamed() ? evaluate_stream(model_, data_.valid, listen)
+                              : evaluate(model_, data_.valid, 32, listen))
+        .loss();
+  } catch (const Signal&) {
+    stop_here();
+  }
+}
+
+bool Trainer::judge(std::optional<double> held_out) {
+  if (held_out) position_.valid_loss = held_out;
+  if (!(position_.loss() < position_.best_loss)) return false;
+  position_.best_loss = position_.loss();
+  position_.best_epoch = position_.epoch;
+  position_.best_updates = position_.updates;
+  return true;
+}
+
+void Trainer::finish_epoch() {
+  const std::optional<double> held_out = held_out_loss();
+  if (position_.epoch + 1 == s_.epochs) check_hope(held_out.value_or(position_.of_epoch.mean()));
+  position_.train_loss = position_.of_epoch.mean();
+  ++position_.epoch, position_.item = 0;
+  const bool best = judge(held_out);
+  const bool lowered = schedule_.observe(position_.loss());
+  add_metrics(position_.train_loss, position_.valid_loss);
+  position_.of_epoch = {};
+  std::string line = fmt::format("epoch {}/{}  {}", position_.epoch, s_.epochs, losses());
+  if (lowered) line += fmt::format("  lr -> {:.3g}", learning_rate());
+  if (items_.round() == 1 && s_.parallel.workers > 1)
+    line += fmt::format("  stale p50 {} p99 {}", stats_.staleness_quantile(0.5),
+                        stats_.staleness_quantile(0.99));
+  progress_->log(line + "  params " + model_fingerprint());
+  save(best);
+}
+
+// The end of a run inside an epoch. What is written here is no part of what a resumed run repeats:
+// it goes on as if there had been no end.
+void Trainer::finish_early() {
+  const Position before = position_;
+  const std::optional<double> held_out = held_out_loss();
+  check_hope(held_out.value_or(position_.of_epoch.mean()));
+  position_.train_loss = position_.of_epoch.mean();
+  const bool best = held_out && judge(held_out);
+  progress_->log(
+      fmt::format("{:.2f} epochs  {}  params {}", epochs_done(), losses(), model_fingerprint()));
+  Position end = position_;
+  position_ = before;
+  position_.best_loss = end.best_loss, position_.best_epoch = end.best_epoch;
+  position_.best_updates = end.best_updates, position_.valid_loss = end.valid_loss;
+  save(best);
+  // Without a held-out loss the row is a point of the training curve like any other.
+  if (end.valid_loss)
+    add_metrics(end.train_loss, end.valid_loss);
+  else if (position_.of_row.tokens > 0)
+    add_metrics(position_.of_row.mean(), {});
+  position_ = end;
+}
+
+void Trainer::finish_run() {
+  const bool inside = position_.item > 0 || position_.piece > 0;
+  if (inside && position_.updates > updates_before_)
+    finish_early();
+  else if (inside)
+    position_.train_loss = position_.of_epoch.mean();  // resumed at a limit: nothing was done
+  if (data_.valid.sentences() > 0 && !position_.valid_loss) judge(held_out_loss());
+  progress_->finish(static_cast<double>(position_.tokens), status());
+  schedules_.save();
+}
+
+double Trainer::epochs_done() const {
+  return static_cast<double>(position_.epoch) +
+         static_cast<double>(position_.item) / static_cast<double>(items_.size());
+}
+
+void Trainer::stop_here() {
+  if (position_.item > 0 || position_.piece > 0) save(false);
+  const int signal = app::interrupted();
+  throw app::UserError(
+      signal == SIGINT ? app::ExitCode::interrupted : app::ExitCode::terminated,
+      fmt::format("stopped by {} after {} updates; the model is saved in {}",
+                  signal == SIGINT ? "SIGINT" : "SIGTERM", position_.updates, s_.output),
+      fmt::format("go on with lm train --resume -o {}", s_.output));
+}
+
+void Trainer::show_samples() {
+  const Reader read = reader(model_);
+  const Tokenizer tokenizer(s_.input.text);
+  for (uint64_t i = 0; i < 2; ++i) {
+    Rng rng(s_.seed, (uint64_t{1} << 50) + i);
+    std::vector<std::string> words;
+    for (const int32_t id : sample_sentence(read, {}, {.length = 30}, rng))
+      words.push_back(data_.vocabulary.token(id));
+    progress_->log("sample  " + tokenizer.join(words));
+  }
+}
+
+// ---- divergence
+
+void Trainer::item_diverged(const LanguageModel& model, int worker, int64_t item,
+                            const std::string& what) {
+  const std::string found = blame(model, items_.batch(item), items_.rng(item), what);
+  const std::string last = checkpoints_.last();
+  const std::lock_guard lock(books_);
+  throw diverged(position_, worker, found,
+                 last.empty() ? "no checkpoint had been saved yet"
+                              : fmt::format("{}/{} is good", s_.output, last));
+}
+
+void Trainer::round_diverged(const std::string& what) {
+  const int64_t round = items_.round();
+  const int64_t first = std::max<int64_t>(0, (position_.item - 1) / round * round);
+  for (int64_t item = first; item < std::min(first + round, items_.size()); ++item)
+    if (!is_finite(model_, items_.batch(item), items_.rng(item)))
+      item_diverged(model_, static_cast<int>(item - first), item, what);
+  item_diverged(model_, -1, first, what);
+}
+
+void Trainer::check_hope(double loss) const {
+  if (!watch_.hopeless() && !is_hopeless(loss, s_.model.vocabulary)) return;
+  throw diverged(
+      position_, -1,
+      watch_.hopeless() ? watch_.describe() : describe_hopeless(loss, s_.model.vocabulary),
+      position_.best_updates > 0
+          ? fmt::format("{}/best, after {} updates with loss {:.4g}, is kept", s_.output,
+                        position_.best_updates, position_.best_loss)
+          : "no checkpoint had been saved yet");
+}
+
+// ---- saving and saying
+
+void Trainer::save(bool best) {
+  const auto pause = progress_->pause();
+  metrics_->sync();
+  const double before = std::exchange(position_.seconds, seconds_before_ + progress_->seconds());
+  NamedTensors state = saved_state(training(), hex(data_.fingerprint()), items_.streamed());
+  position_.seconds = before;
+  checkpoints_.write(std::move(state), position_.updates, best);
+}
+
+Training Trainer::training() {
+  return {model_, server_.optimizer(), schedule_, position_, carried_};
+}
+
+std::string Trainer::model_fingerprint() const {
+  NamedTensors out;
+  to_tensors(model_, out, "model.");
+  return hex(fingerprint(out));
+}
+
+std::string Trainer::losses() const {
+  std::string out = describe_loss("loss", position_.train_loss, data_.train_floor);
+  if (position_.valid_loss)
+    out += "  " + describe_loss("held out", *position_.valid_loss, data_.valid_floor);
+  return out;
+}
+
+app::Status Trainer::status() const {
+  app::Status out;
+  out.prefix = fmt::format("epoch {}/{}", std::min(position_.epoch + 1, s_.epochs), s_.epochs);
+  out.fraction =
+      static_cast<double>(position_.of_epoch.tokens) / static_cast<double>(data_.train.tokens());
+  if (position_.epoch == s_.epochs) out.fraction = 1;
+  out.position = fmt::format("step {}", position_.updates);
+  const std::string loss = fmt::format("loss {:.3f}", recent_loss_);
+  if (data_.train_floor)
+    out.fields = {fmt::format("{:.3f} above the floor {:.3f}", recent_loss_ - *data_.train_floor,
+                              *data_.train_floor),
+                  loss};
+  else
+    out.fields = {loss, "ppl " + perplexity(recent_loss_)};
+  out.fields.push_back(fmt::format("lr {:.3g}", learning_rate()));
+  if (grad_norm_)
+    out.fields.push_back(fmt::format("|g| {:.2f} (clip {:.0f}%)", *grad_norm_, 100 * clip_rate_));
+  return out;
 }
 
 }  // namespace tapestry::lm

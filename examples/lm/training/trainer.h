@@ -3,54 +3,27 @@
 //
 // Workers run until the epoch ends or halt_ is set: an update at which to save or to show samples,
 // a limit, a signal. Between such stretches the model stands still, with every item before
-// place_.item done and none behind it, so what is saved there is where a resumed run goes on.
+// position_.item done and none behind it, so what is saved there is where a resumed run goes on.
+// One worker also stops between the pieces of an item; of several each leaves the rest of its item.
 
-#include <fmt/format.h>
-#include <tapestry/examples/common/exit_code.h>
-#include <tapestry/examples/common/interrupt.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/run_directory.h>
-#include <tapestry/examples/lm/model/evaluate.h>
-#include <tapestry/examples/lm/model/sampling.h>
-#include <tapestry/examples/lm/settings.h>
 #include <tapestry/examples/lm/text/data.h>
-#include <tapestry/examples/lm/text/stream.h>
-#include <tapestry/examples/lm/text/tokenizer.h>
 #include <tapestry/examples/lm/training/checkpoint.h>
-#include <tapestry/examples/lm/training/place.h>
+#include <tapestry/examples/lm/training/divergence.h>
+#include <tapestry/examples/lm/training/items.h>
+#include <tapestry/examples/lm/training/metrics.h>
+#include <tapestry/examples/lm/training/saved_state.h>
+#include <tapestry/examples/lm/training/schedule_file.h>
 #include <tapestry/examples/lm/training/train_batch.h>
-#include <tapestry/optim/server/parameter_server.h>
-#include <tapestry/optim/schedule.h>
-#include <tapestry/tensor/threads.h>
 
-#include <csignal>
-#include <deque>
+#include <chrono>
 #include <mutex>
 
 namespace tapestry::lm {
 
-UpdateRule make_rule(const TrainSettings& settings);
-Schedule make_schedule(const TrainSettings& settings, int64_t updates_per_epoch);
-
-/// The schedules of a recorded run, one for each epoch, in the file of --record or --replay.
-class ScheduleFile {
- public:
-  /// Reads the file of --replay. Throws UserError (no_input), FormatError.
-  explicit ScheduleFile(const ParallelSettings& settings);
-  /// The schedule of the next epoch: to be filled when recording; throws FormatError where the
-  /// recorded run had fewer epochs.
-  LockLog& next();
-  /// Writes what was recorded.
-  void save() const;
-
- private:
-  std::string record_, replay_;
-  std::deque<LockLog> logs_;
-  size_t next_ = 0;
-};
-
 struct TrainResult {
-  Place place;
+  Position position;
   bool whole_epochs = true;  // it did not end inside one
   double seconds = 0;        // of this process, evaluation excluded
   int64_t tokens = 0;        // in that time
@@ -59,170 +32,92 @@ struct TrainResult {
   ServerStats server;
 };
 
-/// The error that a worker's NonFiniteError becomes.
-app::UserError diverged(const Place& place, int worker, const std::string& what,
-                        const std::string& last_checkpoint, const std::string& run);
-/// "time step 3 of 17" where the first of the token losses that is not finite lies; empty if none.
-std::string first_bad_step(const Tensor& losses, const Packing& packing);
-
-template <class Cell>
 class Trainer {
  public:
-  /// Goes on from `resumed`, a checkpoint of the same run, or begins. Throws FormatError where it
-  /// does not fit.
+  /// Goes on from `resumed`, a checkpoint of the same run, or begins. Keeps references to the
+  /// others. Throws FormatError where the checkpoint does not fit, and has then written nothing.
   Trainer(const TrainSettings& settings, const Data& data, const app::RunDirectory& directory,
-          const NamedTensors* resumed = nullptr)
-      : s_(settings),
-        data_(data),
-        model_(initial_model<Cell>(settings)),
-        stream_(settings.stream ? std::optional<Stream>(std::in_place, data.train, settings.batch,
-                                                        settings.bptt.steps)
-                                : std::nullopt),
-        items_(stream_ ? stream_->items()
-                       : (data.train.sentences() + settings.batch - 1) / settings.batch),
-        round_(in_rounds(settings.parallel) ? settings.parallel.workers : 1),
-        schedule_(make_schedule(settings, (items_ + round_ - 1) / round_)),
-        server_(model_, make_rule(settings), options()),
-        schedules_(settings.parallel),
-        checkpoints_(directory, settings.keep),
-        metrics_(directory.path(), metrics_columns(),
-                 resumed ? resumed->number<size_t>("rows") : 0) {
-    if (resumed) load(*resumed);
-    progress_.emplace(total_tokens(), progress_settings(), static_cast<double>(place_.tokens));
-    began_ = std::chrono::steady_clock::now();
-    seconds_before_ = place_.seconds;
-    tokens_before_ = place_.tokens;
-  }
+          const NamedTensors* resumed = nullptr);
 
   int64_t parameters() const { return count(model_); }
-  const Place& place() const { return place_; }
+  const Position& position() const { return position_; }
 
+  /// Trains to the last epoch or a limit. Throws UserError (diverged, io_error, or of a signal).
   TrainResult run();
 
  private:
-  using State = typename LanguageModel<Cell>::State;
-
-  Optimizer& optimizer() { return server_.optimizer(); }
-  const Optimizer& optimizer() const { return server_.optimizer(); }
-
-  static std::vector<std::string> metrics_columns() {
-    return {"epoch", "step", "tokens", "seconds", "train_loss", "valid_loss", "lr", "grad_norm"};
-  }
-
-  double total_tokens() const;
-
-  app::ProgressSettings progress_settings() const;
-
-  /// Before any update a model knows nothing, so its loss is near ln V.
-  void check_first_loss();
-
-  ServerOptions options();
-
   // ---- a stretch of updates
-
+  ServerOptions options();
   void train_on();
+  /// What a worker does with one item: an update, or several with the state carried on.
+  void train_item(LanguageModel& model, Worker& worker, int64_t item);
+  void train_window(LanguageModel& model, Worker& worker, const Batch& batch, Rng rng);
+  void train_sentences(LanguageModel& model, Worker& worker, const Batch& batch, Rng rng);
+  /// The only one who trains, so that its place inside an item can be kept.
+  bool alone() const { return s_.parallel.workers == 1 && s_.parallel.simulate == 0; }
 
-  void begin_epoch();
-
-  Batch batch_of(int64_t item) const;
-
-  /// The masks of a batch depend on its place in the training, not on who trains it.
-  Rng dropout_of(int64_t item) const {
-    return Rng(s_.seed, (uint64_t{1} << 40) + static_cast<uint64_t>(place_.epoch * items_ + item));
-  }
-
-  /// What a worker does with one batch: an update, or several with the state carried on.
-  void train_item(LanguageModel<Cell>& m, Worker& w, int64_t item);
-
-  // ---- divergence
-
-  /// Repeats an item with checks on and throws what they say, or `what` where they find nothing.
-  [[noreturn]] void blame(const LanguageModel<Cell>& m, int worker, int64_t item, std::string what);
-
-  /// The same for a synchronous round, which made no update: the worker is found by trying.
-  [[noreturn]] void blame_round(const std::string& what);
-
-  // ---- books
-
-  /// Books the loss of a batch, in nats, as it was computed for its update.
-  void note(int64_t tokens, double total, double gradient_norm, int64_t updates);
-
+  // ---- books, kept under a lock
+  /// Books the loss of an update, in nats, as it was computed; false: go no further.
+  bool note(double nats, int64_t tokens, double gradient_norm, bool item_done);
   /// Whether an update since the last stretch was a multiple of `every`.
-  bool due(int64_t every) const {
-    return every > 0 && place_.updates / every > segment_updates_ / every;
-  }
-
+  bool due(int64_t every) const;
   double run_seconds() const;
-
   /// Why to end before the last epoch; empty where nothing speaks for it.
   std::string reason_to_end() const;
-
-  void metrics_row(double train_loss, std::optional<double> valid_loss);
+  void add_metrics(double train_loss, std::optional<double> valid_loss);
 
   // ---- between stretches
-
-  /// Evaluates; true where the model is the best so far.
-  bool judge();
-
+  void check_first_loss();
+  /// Of the held-out text, if there is one; nothing where a signal came meanwhile.
+  std::optional<double> held_out_loss();
+  /// Keeps the loss; true where the model is the best so far.
+  bool judge(std::optional<double> held_out);
   void finish_epoch();
-
-  /// The end of a run inside an epoch. What is written here is no part of what a resumed run
-  /// repeats: it goes on as if there had been no end.
   void finish_early();
-
-  double epochs_done() const;
-
+  void finish_run();
   /// Saves and ends the program as the signal asks.
   [[noreturn]] void stop_here();
-
   void show_samples();
 
-  std::string losses() const;
+  // ---- divergence
+  [[noreturn]] void item_diverged(const LanguageModel& model, int worker, int64_t item,
+                                  const std::string& what);
+  /// Of a synchronous round, which made no update: the worker is found by trying.
+  [[noreturn]] void round_diverged(const std::string& what);
+  /// Throws where the loss is finite and hopeless; to be called before such a model is saved.
+  void check_hope(double loss) const;
 
-  static std::string in_words(const char* what, double loss, std::optional<double> floor);
-
-  // ---- saving
-
+  // ---- saving and saying
   void save(bool best);
-
-  NamedTensors state() const;
-
-  void load(const NamedTensors& in);
-
+  Training training();
+  double learning_rate() const { return schedule_.lr(position_.updates); }
   std::string model_fingerprint() const;
-
-  double learning_rate() const { return schedule_.lr(place_.updates); }
-
+  double epochs_done() const;
   app::Status status() const;
+  std::string losses() const;
 
   const TrainSettings& s_;
   const Data& data_;
-  LanguageModel<Cell> model_;
-  std::optional<Stream> stream_;
-  int64_t items_, round_;  // of an epoch; items that share one update
+  const app::RunDirectory& directory_;
+  LanguageModel model_;
+  Items items_;
   Schedule schedule_;
   std::atomic<int> halt_{0};
-  ParameterServer<LanguageModel<Cell>> server_;
+  ParameterServer<LanguageModel> server_;
   ScheduleFile schedules_;
   CheckpointWriter checkpoints_;
-  app::MetricsWriter metrics_;
+  std::optional<Metrics> metrics_;
   std::optional<app::Progress> progress_;
   std::chrono::steady_clock::time_point began_;
-
   ServerStats stats_;
-  std::vector<int64_t> order_;  // of the sentences in this epoch
-  int64_t order_epoch_ = -1;
-  State state_;       // of the stream
+  Carried carried_;   // the state of a stream, or inside an item that is trained in pieces
   std::mutex books_;  // guards what follows while workers run
-  Place place_;
+  Position position_;
+  LossWatch watch_;
   bool save_due_ = false, sample_due_ = false;
-  int64_t segment_updates_ = 0, segment_item_ = 0, tokens_before_ = 0;
+  int64_t segment_updates_ = 0, segment_item_ = 0, tokens_before_ = 0, updates_before_ = 0;
   double recent_loss_ = 0, clip_rate_ = 0, seconds_before_ = 0;
   std::optional<double> grad_norm_;
 };
-
-extern template class Trainer<RNNCell>;
-extern template class Trainer<LSTMCell>;
-extern template class Trainer<GRUCell>;
 
 }  // namespace tapestry::lm

@@ -32,9 +32,7 @@ NamedTensors train_to(int64_t updates, const fs::path& path, TrainSettings s, co
   const app::RunDirectory directory(path, run_files(), app::IfRunExists::resume);
   std::optional<NamedTensors> from;
   if (!checkpoints(path).empty()) from = read_newest(path, "last").second;
-  with_cell(s.model.cell, [&]<class Cell>() {
-    Trainer<Cell>(s, data, directory, from ? &*from : nullptr).run();
-  });
+  Trainer(s, data, directory, from ? &*from : nullptr).run();
   return read_newest(path, "last").second;
 }
 
@@ -62,7 +60,7 @@ std::vector<std::string> differences(const NamedTensors& a, const NamedTensors& 
 
 }  // namespace
 
-void verify_resume(const TrainSettings& settings, const Data& data) {
+void verify_resume(const TrainSettings& settings, Data& data) {
   constexpr int64_t kUpdates = 10;
   TrainSettings s = settings;
   s.epochs = std::numeric_limits<int32_t>::max();  // a short text may need many
@@ -70,12 +68,17 @@ void verify_resume(const TrainSettings& settings, const Data& data) {
   s.max_time = 0;
   s.common.quiet = true;
   if (s.schedule == "cosine") s.epochs = std::max<int64_t>(settings.epochs, 2 * kUpdates);
-  Data train_only = data;
-  train_only.valid = {};
+  // Without held-out text, which goes back when this ends.
+  struct Without {
+    EncodedCorpus &valid, kept;
+    explicit Without(EncodedCorpus& v) : valid(v), kept(std::move(v)) { v = {}; }
+    ~Without() { valid = std::move(kept); }
+  };
+  const Without no_valid(data.valid);
   const TemporaryDirectory once, twice;
-  const NamedTensors whole = train_to(2 * kUpdates, once.path, s, train_only);
-  train_to(kUpdates, twice.path, s, train_only);
-  const NamedTensors resumed = train_to(2 * kUpdates, twice.path, s, train_only);
+  const NamedTensors whole = train_to(2 * kUpdates, once.path, s, data);
+  train_to(kUpdates, twice.path, s, data);
+  const NamedTensors resumed = train_to(2 * kUpdates, twice.path, s, data);
   const auto differ = differences(whole, resumed);
   if (!differ.empty())
     throw app::UserError(

@@ -8,6 +8,7 @@ namespace tapestry::lm {
 
 /// Trains 20 updates at once, and again 10 and 10 with all memory lost but the checkpoint between.
 /// Throws UserError (check_failed) that names what differs.
-void verify_resume(const TrainSettings& settings, const Data& data);
+/// `data` is as it was when it returns.
+void verify_resume(const TrainSettings& settings, Data& data);
 
 }  // namespace tapestry::lm

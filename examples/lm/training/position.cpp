@@ -1,4 +1,4 @@
-#include <tapestry/examples/lm/training/place.h>
+#include <tapestry/examples/lm/training/position.h>
 
 namespace tapestry::lm {
 namespace {
@@ -23,16 +23,18 @@ void for_each_number(P& p, F&& f) {
 
 }  // namespace
 
-void Place::save(NamedTensors& out) const {
+void Position::save(NamedTensors& out) const {
   for_each_number(*this, [&](const char* name, auto value) { out.put(name, value); });
   if (valid_loss) out.put("valid_loss", *valid_loss);
+  if (piece > 0) out.put("piece", piece);
   out.put("loss", loss());
 }
 
-void Place::load(const NamedTensors& in) {
+void Position::load(const NamedTensors& in) {
   for_each_number(*this, [&](const char* name, auto& value) {
     value = in.number<std::remove_reference_t<decltype(value)>>(name);
   });
+  piece = in.metadata.contains("piece") ? in.number<int64_t>("piece") : 0;
   valid_loss.reset();
   if (in.metadata.contains("valid_loss")) valid_loss = in.number<double>("valid_loss");
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Place: where a training run stands. With parameters, optimizer and schedule it is all that a
+// Position: where a training run stands. With parameters, optimizer and schedule it is all that a
 // resumed run needs: orders and dropout masks follow from the seed and the place.
 
 #include <tapestry/tensor/safetensors.h>
@@ -16,7 +16,11 @@ struct LossSum {
   int64_t units = 0, tokens = 0;
 
   void add(double nats, int64_t count) {
-    units += std::llround(std::min(nats, 1e9) * kUnit), tokens += count;
+    const int64_t more = std::llround(std::min(nats, 1e9) * kUnit);
+    units = units > std::numeric_limits<int64_t>::max() - more
+                ? std::numeric_limits<int64_t>::max()  // of losses that are hopeless anyhow
+                : units + more;
+    tokens += count;
   }
   /// Nats per token; 0 for no tokens.
   double mean() const {
@@ -27,8 +31,9 @@ struct LossSum {
   static constexpr double kUnit = 1 << 24;
 };
 
-struct Place {
+struct Position {
   int64_t epoch = 0, item = 0;       // whole epochs, and the items (batches) done of the next
+  int64_t piece = 0;                 // pieces done of the next item, where one worker trains
   int64_t updates = 0, tokens = 0;   // since the beginning
   LossSum of_epoch, of_row;          // of this epoch, and since the last row of metrics
   int64_t rows = 0;                  // of metrics

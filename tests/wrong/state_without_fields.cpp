@@ -1,0 +1,20 @@
+// expect: RNN
+// expect: RecurrentCell
+// expect: RecurrentState
+#include <tapestry/nn/rnn.h>
+
+using namespace tapestry;
+
+struct Cell {
+  struct State {
+    Var h;
+  };
+  Parameter w;
+  FIELDS(w)
+  Cell(int64_t in, int64_t hidden, Rng& rng) : w(xavier({in, hidden}, rng)) {}
+  Var input(const Var& x) const { return matmul(x, w); }
+  State step(const Var& xw, const State& s) const { return {xw + s.h}; }
+  State zero(int64_t batch) const { return {Tensor::zeros({batch, 1})}; }
+};
+
+RNN<Cell>* rnn;
