@@ -1,5 +1,6 @@
 // lm train: reads text or draws a built-in corpus, trains a model, leaves a run directory.
 
+#include <tapestry/examples/common/interrupt.h>
 #include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/plot.h>
 #include <tapestry/examples/common/report.h>
