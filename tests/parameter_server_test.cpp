@@ -3,59 +3,14 @@
 
 #include <doctest/doctest.h>
 
-#include <tapestry/nn/embedding.h>
-#include <tapestry/nn/linear.h>
-#include <tapestry/nn/rnn.h>
-#include <tapestry/optim/server/parameter_server.h>
+#include <mutex>
+
+#include "server_model.h"
 
 using namespace tapestry;
+using namespace tapestry::test;
 
 namespace {
-
-constexpr uint64_t kSeed = 77;
-constexpr int64_t kWords = 400, kHidden = 8, kItems = 24;
-
-/// A small language model: embedding, recurrent layer, fused softmax layer.
-struct Model {
-  Embedding input;
-  RNN<RNNCell> rnn;
-  Parameter weight;
-  FIELDS(input, rnn, weight)
-
-  explicit Model(DType dtype = f64) : Model(dtype, std::make_unique<Rng>(kSeed)) {}
-  Var loss(const Tensor& ids) const {  // ids (T + 1)
-    const int64_t steps = ids.numel() - 1;
-    const Var x = reshape(input(ids.narrow(0, 0, steps)), {steps, 1, kHidden});
-    const Var h = reshape(rnn(x).y, {steps, kHidden});
-    return linear_cross_entropy_sum(h, weight, Var(), ids.narrow(0, 1, steps));
-  }
-
- private:
-  Model(DType dtype, std::unique_ptr<Rng> rng)
-      : input(kWords, kHidden, *rng, {.dtype = dtype}),
-        rnn(kHidden, kHidden, *rng, {.cell = {.dtype = dtype}}),
-        weight(uniform_fan_in({kWords, kHidden}, kHidden, *rng, dtype)) {}
-};
-
-std::vector<Tensor> make_items(int64_t n = kItems) {
-  Rng rng(kSeed, 1);
-  std::vector<Tensor> out;
-  for (int64_t i = 0; i < n; ++i) {
-    std::vector<int32_t> ids;
-    for (uint64_t t = 0, length = 3 + rng.below(6); t < length; ++t)
-      ids.push_back(static_cast<int32_t>(rng.below(kWords)));
-    out.push_back(Tensor::indices(ids));
-  }
-  return out;
-}
-
-double distance(Model& a, Model& b) {
-  double squares = 0;
-  auto x = parameters(a), y = parameters(b);
-  for (size_t i = 0; i < x.size(); ++i)
-    squares += squared_norm(x[i].parameter->value() - y[i].parameter->value());
-  return std::sqrt(squares);
-}
 
 void train_sequentially(Model& model, const UpdateRule& rule, const std::vector<Tensor>& items) {
   Optimizer optimizer(model, rule);
@@ -66,13 +21,6 @@ void train_sequentially(Model& model, const UpdateRule& rule, const std::vector<
     }
     optimizer.step();
   }
-}
-
-auto body_over(const std::vector<Tensor>& items) {
-  return [&items](Model& m, Worker& w, int64_t i) {
-    const Tensor& ids = items[static_cast<size_t>(i)];
-    w.update([&] { return m.loss(ids); }, static_cast<double>(ids.numel() - 1));
-  };
 }
 
 const UpdateRule kRules[] = {SGD{.lr = 0.1}, SGD{.lr = 0.1, .momentum = 0.9}, Adam{.lr = 0.01}};
@@ -141,7 +89,7 @@ TEST_CASE("a recorded asynchronous run is replayed to the same bits") {
       LockLog log;
       const auto options = [&](Model& m) {
         ServerOptions o{.workers = 3, .shards = 5};
-        if (shared) o.shared = {&m.weight, &m.input.table};
+        if (shared) o.shared = {&m.weight, &m.bias, &m.input.table};
         return o;
       };
       ParameterServer<Model>(recorded, rule, options(recorded)).record(60, body_over(items), log);
@@ -190,7 +138,7 @@ TEST_CASE("asynchronous workers learn under every policy that is free of races")
                                      .update = policy,
                                      .shards = 7,
                                      .staleness = policy == UpdatePolicy::ssp ? 1 : 0,
-                                     .shared = {&model.weight, &model.input.table}});
+                                     .shared = {&model.weight, &model.bias, &model.input.table}});
       for (int epoch = 0; epoch < 3; ++epoch) {
         const ServerStats stats = server.run(40, body_over(items));
         CHECK(stats.total().items == 40);
@@ -334,4 +282,133 @@ TEST_CASE("options out of range are refused") {
                   ValueError);
   CHECK_THROWS_AS(ParameterServer<Model>(model, SGD{}, {.clip_norm = -1}).run(1, body_over(items)),
                   ValueError);
+}
+
+TEST_CASE("a pointer in `shared` that is none of the model's parameters is refused") {
+  Model model, other;
+  const Parameter absent;
+  for (const Parameter* p : {static_cast<const Parameter*>(&other.weight), &absent})
+    CHECK_THROWS_WITH_AS(ParameterServer<Model>(model, SGD{}, {.shared = {&model.weight, p}}),
+                         "ParameterServer: `shared` has a parameter that is none of the model's "
+                         "(give &model.NAME of this model)",
+                         ValueError);
+  CHECK_THROWS_WITH_AS(ParameterServer<Model>(model, SGD{}, {.shared = {nullptr}}),
+                       "ParameterServer: a null pointer in `shared`", ValueError);
+}
+
+TEST_CASE("a model that was moved into the server's is refused") {
+  const auto items = make_items(4);
+  Model model;
+  ParameterServer<Model> server(model, SGD{.lr = 0.1});
+  model = Model();
+  CHECK_THROWS_WITH_AS(server.run(4, body_over(items)),
+                       doctest::Contains("the model changed since the server was made"), Error);
+}
+
+TEST_CASE("a body that trains another model than it is given is refused") {
+  const auto items = make_items(4);
+  Model model;
+  ParameterServer<Model> server(model, SGD{.lr = 0.1});
+  CHECK_THROWS_WITH_AS(
+      server.run(4,
+                 [&](Model&, Worker& w, int64_t i) {
+                   w.update([&] { return model.loss(items[static_cast<size_t>(i)]); });
+                 }),
+      doctest::Contains("depends on no parameter of the worker's model"), Error);
+  zero_grad(model);
+}
+
+TEST_CASE("a loss that is another one when it is evaluated again is told from a bad op") {
+  const auto items = make_items(1);
+  Model model;
+  ParameterServer<Model> server(model, SGD{.lr = 0.1});
+  int calls = 0;
+  const auto body = [&](Model& m, Worker& w, int64_t) {
+    w.update([&] { return m.loss(items[0]) * (calls++ == 0 ? std::nan("") : 1.0); });
+  };
+  CHECK_THROWS_WITH_AS(server.run(1, body), doctest::Contains("evaluated once more"),
+                       NonFiniteError);
+  CHECK(calls == 2);
+}
+
+TEST_CASE("simulated rounds take as long as their longest items") {
+  const auto items = make_items(5);
+  const double tokens[] = {3, 5, 2, 2, 4};
+  for (const UpdatePolicy policy : {UpdatePolicy::sync, UpdatePolicy::ssp}) {
+    Model model, real;
+    const auto body = [&](Model& m, Worker& w, int64_t i) {
+      w.update([&] { return m.loss(items[static_cast<size_t>(i)]); }, tokens[i]);
+    };
+    const ServerOptions options{.workers = 2, .update = policy};
+    const ServerStats stats = ParameterServer<Model>(model, SGD{.lr = 0.1}, options)
+                                  .simulate(5, body, {.per_update = 1, .per_token = 2});
+    CHECK(stats.simulated);
+    CHECK(stats.seconds == (1 + 2 * 5) + (1 + 2 * 2) + (1 + 2 * 4));
+    CHECK(stats.simulated_speedup() == doctest::Approx(37.0 / 25));
+    ParameterServer<Model>(real, SGD{.lr = 0.1}, options).run(5, body);
+    CHECK(distance(model, real) == 0);
+  }
+}
+
+TEST_CASE("simulated bounded staleness waits in virtual time") {
+  // Worker 0 has the long items; worker 1 may begin its second when worker 0 is at its first.
+  const auto items = make_items(6);
+  const double tokens[] = {10, 1, 10, 1, 10, 1};
+  Model model;
+  std::vector<int64_t> order;
+  const ServerStats stats =
+      ParameterServer<Model>(model, SGD{.lr = 0.1},
+                             {.workers = 2, .update = UpdatePolicy::ssp, .staleness = 1})
+          .simulate(6, [&](Model& m, Worker& w, int64_t i) {
+            order.push_back(i);
+            w.update([&] { return m.loss(items[static_cast<size_t>(i)]); }, tokens[i]);
+          });
+  CHECK(stats.seconds == 30);
+  // Without the bound, item 5 would begin at time 2; it waits until item 2 does, at time 10.
+  CHECK(order == std::vector<int64_t>{0, 1, 3, 2, 5, 4});
+}
+
+TEST_CASE("a log of another run is refused, and ends") {
+  const auto items = make_items(20);
+  LockLog log;
+  const ServerOptions options{.workers = 2};
+  {
+    Model model;
+    ParameterServer<Model>(model, SGD{.lr = 0.1}, options).record(20, body_over(items), log);
+  }
+  const auto replay = [&](ServerOptions o, int64_t n, const LockLog& schedule) {
+    Model model;
+    ParameterServer<Model>(model, SGD{.lr = 0.1}, o).replay(n, body_over(items), schedule);
+  };
+  CHECK_NOTHROW(replay(options, 20, log));
+  CHECK_THROWS_WITH_AS(replay(options, 12, log), doctest::Contains("took fewer locks"), ValueError);
+  LockLog half(log.begin(), log.begin() + static_cast<int64_t>(log.size() / 2));
+  CHECK_THROWS_WITH_AS(replay(options, 20, half), doctest::Contains("does not give it"),
+                       ValueError);
+  CHECK_THROWS_AS(
+      replay({.workers = 2, .update = UpdatePolicy::ssp, .staleness = 1}, 20, LockLog(400, 1)),
+      ValueError);
+  CHECK_THROWS_WITH_AS(replay(options, 20, LockLog(400, 2)),
+                       "replay: a schedule of more than 2 workers", ValueError);
+}
+
+TEST_CASE("a warm update takes no memory from the system") {
+  const auto items = make_items(1);
+  for (const UpdatePolicy policy : {UpdatePolicy::async, UpdatePolicy::sync})
+    for (const UpdateRule& rule : kRules) {
+      Model model;
+      ParameterServer<Model> server(model, rule, {.update = policy, .clip_norm = 0.1});
+      uint64_t warm = 0, end = 0;
+      server.run(40, [&](Model& m, Worker& w, int64_t i) {
+        body_over(items)(m, w, 0);
+        if (i == 9) warm = storage_stats().allocations;
+        if (i == 39) end = storage_stats().allocations;
+      });
+      Tensor probe = Tensor::empty({1});
+      probe = Tensor();
+      const uint64_t before = static_cast<uint64_t>(storage_stats().allocations);
+      probe = Tensor::empty({1});
+      if (static_cast<uint64_t>(storage_stats().allocations) > before) return;  // the pool is off
+      CHECK(end == warm);
+    }
 }

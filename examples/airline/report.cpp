@@ -1,14 +1,14 @@
 #include <fmt/format.h>
 #include <tapestry/examples/airline/report.h>
+#include <tapestry/examples/common/json.h>
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 namespace tapestry::airline {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using app::Json;
 
 std::string text(double x, int places) {
   return std::isnan(x) ? "n/a" : fmt::format("{:.{}f}", x, places);
@@ -18,7 +18,6 @@ std::string percent(double x, int places) {
   return std::isnan(x) ? "n/a" : fmt::format("{:.{}f}%", x, places);
 }
 
-// By assignments: nested initialisers take minutes to compile with sanitizers.
 Json json_of(std::span<const Row> rows) {
   Json out = Json::object();
   for (const Row& row : rows) {

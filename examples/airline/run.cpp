@@ -1,16 +1,17 @@
 #include <fmt/format.h>
 #include <tapestry/examples/airline/run.h>
 #include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/run_directory.h>
 #include <tapestry/nn/checkpoint.h>
 
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <sstream>
 
 namespace tapestry::airline {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using app::Json;
 namespace fs = std::filesystem;
 
 /// Every setting that a run keeps, with its section and name.
@@ -44,7 +45,10 @@ std::string config_text(const Run& run) {
   config["input"]["missing"] = static_cast<int>(run.settings.input.read.missing);
   config["input"]["training_values"] = run.train_size;
   for_each_setting(run.settings, [&](const char* section, const char* key, const auto& value) {
-    config[section][key] = value;
+    if constexpr (std::is_enum_v<std::remove_cvref_t<decltype(value)>>)
+      config[section][key] = static_cast<int>(value);
+    else
+      config[section][key] = value;
   });
   return config.dump(2) + "\n";
 }
@@ -101,16 +105,23 @@ Run open_run(const std::string& directory) {
   FitSettings s;
   size_t train_size = 0;
   try {
-    const Json config = Json::parse(file);
+    std::ostringstream text;
+    text << file.rdbuf();
+    const Json config = Json::parse(text.str());
     const Json& input = config.at("input");
     s.input.read.missing = static_cast<Missing>(input.at("missing").get<int>());
-    s.input.read.frequency = frequency_named(input.at("frequency"));
-    s.input.file = input.at("file");
-    train_size = input.at("training_values");
+    s.input.read.frequency = frequency_named(input.at("frequency").get<std::string>());
+    input.at("file").get_to(s.input.file);
+    input.at("training_values").get_to(train_size);
     for_each_setting(s, [&](const char* section, const char* key, auto& value) {
-      value = config.at(section).at(key).get<std::remove_cvref_t<decltype(value)>>();
+      using T = std::remove_cvref_t<decltype(value)>;
+      const Json& from = config.at(section).at(key);
+      if constexpr (std::is_enum_v<T>)
+        value = static_cast<T>(from.get<int>());
+      else
+        from.get_to(value);
     });
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const app::JsonError& error) {
     fail<FormatError>(config_path.string(), ": not the settings of a run: ", error.what());
   }
 

@@ -11,7 +11,7 @@ namespace tapestry::airline {
 
 using app::number, app::whole_number;
 
-void add_input_options(CLI::App& command, InputSettings& s) {
+void add_input_options(app::Command& command, InputSettings& s) {
   const std::string group = "Input";
   command.add_option("FILE", s.file,
                      "CSV file with a header (- for standard input; default: the built-in series)");
@@ -38,7 +38,7 @@ void add_input_options(CLI::App& command, InputSettings& s) {
 
 namespace {
 
-void add_preprocessing_options(CLI::App& command, LstmSettings& lstm) {
+void add_preprocessing_options(app::Command& command, LstmSettings& lstm) {
   PreprocessingSettings& s = lstm.preprocessing;
   const std::string group = "Preprocessing";
   command.add_flag("--log,!--no-log", s.log, "forecast logarithms: relative growth (default)")
@@ -67,7 +67,7 @@ void add_preprocessing_options(CLI::App& command, LstmSettings& lstm) {
 
 }  // namespace
 
-void add_training_options(CLI::App& command, TrainingSettings& s) {
+void add_training_options(app::Command& command, TrainingSettings& s) {
   add_preprocessing_options(command, s.lstm);
   const std::string model = "Model";
   command.add_option("--lookback", s.lstm.lookback, "values the network sees at once")
@@ -101,7 +101,7 @@ void add_training_options(CLI::App& command, TrainingSettings& s) {
       ->group(training);
 }
 
-void add_output_options(CLI::App& command, std::string& output, bool& overwrite) {
+void add_output_options(app::Command& command, std::string& output, bool& overwrite) {
   const std::string group = "Output";
   command.add_option("-o,--output", output, "run directory (default: a new one below runs/)")
       ->group(group);

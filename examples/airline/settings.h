@@ -33,9 +33,9 @@ struct FitSettings {
 };
 
 /// Register options, whose defaults are those of the settings.
-void add_input_options(CLI::App& command, InputSettings& settings);
-void add_training_options(CLI::App& command, TrainingSettings& settings);
-void add_output_options(CLI::App& command, std::string& output, bool& overwrite);
+void add_input_options(app::Command& command, InputSettings& settings);
+void add_training_options(app::Command& command, TrainingSettings& settings);
+void add_output_options(app::Command& command, std::string& output, bool& overwrite);
 
 /// Throws UserError for a label that the series does not have.
 size_t held_out(const std::string& test, const Series& series);

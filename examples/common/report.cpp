@@ -6,7 +6,6 @@
 #include <tapestry/tensor/error.h>
 #include <unistd.h>
 
-#include <CLI/Error.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -114,9 +113,6 @@ ExitCode report(const char* program, const std::exception_ptr& error) {
   } catch (const UserError& e) {
     print_error(program, e.where(), e.what(), e.hint());
     return e.code();
-  } catch (const CLI::ParseError& e) {
-    say(e.what(), fmt::format("try '{} --help'", program).c_str());
-    return ExitCode::usage;
   } catch (const FormatError& e) {
     print_format_error(program, e.what());
     return ExitCode::bad_data;

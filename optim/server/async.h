@@ -12,6 +12,7 @@ class Async : public Policy {
   explicit Async(Master& shared, Locks locks = Locks::shards);
   bool replayable() const override { return locks_ != Locks::none; }
   Access access(size_t parameter) const override;
+  void begin(Replica& w) override { master.order.begin(w.index); }
   int64_t next_item(Replica& w) override { return master.take_item(w); }
   void pull(Replica& w) override;
   void push(Replica& w) override;

@@ -28,10 +28,15 @@ Master::Master(Optimizer& the_optimizer, const ServerOptions& the_options, Order
   }
 }
 
+void Master::fail() {
+  failed.store(true);
+  order.abandon();
+}
+
 int64_t Master::take_item(Replica& w) {
   if (stopping()) return kNoItem;
   const auto lock = lock_in_order(counters, w.locks);
-  return next < items ? next++ : kNoItem;
+  return next < items && !stopping() ? next++ : kNoItem;  // again: a replayed turn may come late
 }
 
 std::unique_ptr<Policy> make_policy(Master& master) {

@@ -19,6 +19,8 @@ struct Master {
     return failed.load(std::memory_order_relaxed) ||
            (options.stop && options.stop->load(std::memory_order_relaxed));
   }
+  /// A worker failed: the others end with their items, in no order.
+  void fail();
   /// The next free item; kNoItem after the last.
   int64_t take_item(Replica& w);
 
@@ -51,6 +53,8 @@ class Policy {
   virtual bool replayable() const { return true; }
   virtual Access access(size_t parameter) const = 0;
 
+  /// Before anything else of the worker.
+  virtual void begin(Replica&) {}
   /// What the worker does next; kNoItem ends it.
   virtual int64_t next_item(Replica& w) = 0;
   /// Brings the worker's copies up to date.
@@ -59,6 +63,7 @@ class Policy {
   virtual void push(Replica& w) = 0;
   /// The worker ends, perhaps because it failed.
   virtual void finish(Replica&) {}
+  void fail() { master.fail(); }
 
  protected:
   Master& master;

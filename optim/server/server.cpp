@@ -93,7 +93,7 @@ void Server::run_threads(const Body& body) {
 void Server::work(Replica& w, const Body& body) {
   Worker worker(*policy_, w);
   try {
-    master_.order.begin(w.index);
+    policy_->begin(w);
     while ((w.item = policy_->next_item(w)) != kNoItem) {
       body(worker, w.item);
       ++w.stats.items;
@@ -120,8 +120,7 @@ void Server::failed(const Replica& w) {
       }
     }
   }
-  master_.failed.store(true);
-  master_.order.abandon();
+  master_.fail();
 }
 
 ServerStats Server::collect() {

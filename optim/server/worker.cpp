@@ -37,7 +37,10 @@ double Worker::run(const LossFunction& loss, double tokens, double weight) {
     evaluated = seconds_now();
     if (std::isfinite(value)) tape.backward(objective);
   }
-  if (!std::isfinite(value)) explain(loss, value);
+  if (!std::isfinite(value)) {
+    policy_.fail();  // no recorded order has the second evaluation's locks
+    explain(loss, value);
+  }
   require(!w.gradients.empty(),
           "update: the loss depends on no parameter of the worker's model (compute it with the "
           "model that the body is given)");

@@ -1,8 +1,6 @@
 // The speed of tapestry, each row a ratio measured inside this run. README.md of this folder says
 // what the rows mean.
 
-#include <CLI/CLI.hpp>
-
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -13,6 +11,7 @@
 
 #include <omp.h>
 
+#include <tapestry/examples/common/options.h>
 #include <tapestry/tensor/arith.h>
 #include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/reduce.h>
@@ -254,14 +253,15 @@ int main(int argc, char** argv) {
   int threads = std::min(2, omp_get_num_procs());
   size_t batch = 0;
   bool core = false;
-  CLI::App app("Measures the speed of tapestry; see tests/bench/README.md.");
-  app.add_option("TEXT", text, "text whose first 5,000 sentences are read (zipf)");
-  app.add_option("--threads", threads, "threads of the row that uses several")
-      ->check(CLI::Range(1, 1024));
-  app.add_option("--serve", serving, "time one pass for each line of standard input")
-      ->check(CLI::IsMember({"reference1", "reference10", "lstm", "airline"}));
-  app.add_option("--dump", batch, "print the sentences of a pass, this many per update");
-  app.add_flag("--blas-core", core, "print OPENBLAS_CORETYPE as this program sets it");
+  const auto app = app::make_app("bench_speed",
+                                 "Measures the speed of tapestry; see tests/bench/README.md.", "");
+  app->add_option("TEXT", text, "text whose first 5,000 sentences are read (zipf)");
+  app->add_option("--threads", threads, "threads of the row that uses several")
+      ->check(app::whole_number(1, 1024));
+  app->add_option("--serve", serving, "time one pass for each line of standard input")
+      ->check(app::one_of({"reference1", "reference10", "lstm", "airline"}));
+  app->add_option("--dump", batch, "print the sentences of a pass, this many per update");
+  app->add_flag("--blas-core", core, "print OPENBLAS_CORETYPE as this program sets it");
   const std::pair<const char*, std::function<void(const lm::EncodedCorpus&)>> sections[] = {
       {"reference", [](const auto& c) { reference(c, f32), reference(c, f64); }},
       {"softmax", [](const auto&) { fused(f32), fused(f64); }},
@@ -276,8 +276,8 @@ int main(int argc, char** argv) {
   };
   std::vector<std::string> names;
   for (const auto& section : sections) names.push_back(section.first);
-  app.add_option("--only", only, "the rows of one section")->check(CLI::IsMember(names));
-  CLI11_PARSE(app, argc, argv);
+  app->add_option("--only", only, "the rows of one section")->check(app::one_of(names));
+  if (!app::parse(*app, argc, argv)) return 0;
   if (core) {
     const char* set = std::getenv("OPENBLAS_CORETYPE");
     fmt::print("{}\n", set ? set : "");

@@ -103,7 +103,7 @@ app::Plot fans(const Rolling& r, const Series& series) {
 
 }  // namespace
 
-void add_options(CLI::App& command, BacktestSettings& s) {
+void add_options(app::Command& command, BacktestSettings& s) {
   using app::whole_number;
   add_input_options(command, s.input);
   const std::string group = "Back-test";

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <tapestry/examples/airline/commands.h>
 #include <tapestry/examples/airline/versions/timing.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/plot.h>
 #include <tapestry/examples/common/run_directory.h>
@@ -10,7 +11,6 @@
 
 #include <cmath>
 #include <ctime>
-#include <nlohmann/json.hpp>
 #include <numbers>
 
 namespace tapestry::airline {
@@ -85,7 +85,7 @@ void print_times(std::span<const Timing> timings, const Task& task, double peak)
 }
 
 std::string json_of(std::span<const Timing> timings, const Task& task, double peak) {
-  nlohmann::ordered_json out;
+  app::Json out;
   out["peak"] = peak;
   out["hidden"] = task.hidden;
   out["windows"] = task.train.count();
@@ -135,7 +135,7 @@ app::Plot growth_picture(const Growth& growth, const Task& task) {
 
 }  // namespace
 
-void add_options(CLI::App& command, CompareSettings& s) {
+void add_options(app::Command& command, CompareSettings& s) {
   using app::whole_number;
   command.add_flag("--synthetic", s.synthetic,
                    "on a long seeded series; takes minutes with the defaults");

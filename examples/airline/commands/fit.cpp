@@ -64,12 +64,11 @@ void banner(const FitSettings& s, const Series& series, size_t test) {
 
 }  // namespace
 
-void add_options(CLI::App& command, FitSettings& s) {
+void add_options(app::Command& command, FitSettings& s) {
   using app::whole_number;
   add_input_options(command, s.input);
   command.add_option("--test", s.test, "how many values to hold out at the end, or the first time")
-      ->group("Input")
-      ->capture_default_str();
+      ->group("Input");
   add_training_options(command, s.training);
   command
       .add_option("--horizon", s.horizon,

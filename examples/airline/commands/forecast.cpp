@@ -55,7 +55,7 @@ void print_report(const Run& run, const Timeline& line, const Evaluation& evalua
 
 }  // namespace
 
-void add_options(CLI::App& command, ForecastSettings& s) {
+void add_options(app::Command& command, ForecastSettings& s) {
   command.add_option("RUN", s.run, "directory that airline fit left")->required();
   command.add_option("--horizon", s.horizon, "values to forecast (0: as many as when fitted)")
       ->check(app::whole_number(0, 100'000));

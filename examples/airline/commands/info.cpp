@@ -23,7 +23,7 @@ std::string describe(const LstmSettings& s) {
 
 }  // namespace
 
-void add_options(CLI::App& command, InfoSettings& s) {
+void add_options(app::Command& command, InfoSettings& s) {
   command.add_option("RUN", s.run, "directory that airline fit left")->required();
   command.footer("Example: airline info runs/airline-20240611-120000");
 }

@@ -1,6 +1,7 @@
 // lm eval: the loss and perplexity of a trained model on text.
 
 #include <fmt/format.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/lm/commands.h>
@@ -10,7 +11,6 @@
 #include <tapestry/examples/lm/run.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 namespace tapestry::lm {
@@ -37,21 +37,21 @@ double bits_per_byte(const Evaluation& e, const Corpus& corpus) {
 
 void print_json(const Evaluation& e, const Corpus& corpus,
                 const std::optional<NgramComparison>& ngrams) {
-  nlohmann::ordered_json out = {{"sentences", e.sentences},
-                                {"tokens", e.tokens},
-                                {"oov", e.oov},
-                                {"loss", e.loss()},
-                                {"perplexity", e.perplexity()},
-                                {"perplexity_without_unknowns", e.perplexity_without_unknowns()},
-                                {"bits_per_token", e.bits_per_token()},
-                                {"bytes", corpus.bytes},
-                                {"bits_per_byte", bits_per_byte(e, corpus)}};
+  app::Json out = {{"sentences", e.sentences},
+                   {"tokens", e.tokens},
+                   {"oov", e.oov},
+                   {"loss", e.loss()},
+                   {"perplexity", e.perplexity()},
+                   {"perplexity_without_unknowns", e.perplexity_without_unknowns()},
+                   {"bits_per_token", e.bits_per_token()},
+                   {"bytes", corpus.bytes},
+                   {"bits_per_byte", bits_per_byte(e, corpus)}};
   if (ngrams)
-    out["ngram"] = {{"order", ngrams->order},
-                    {"ngrams", ngrams->ngrams},
-                    {"loss", ngrams->ngram},
-                    {"mixture_loss", ngrams->mixture},
-                    {"weight_of_network", ngrams->weight}};
+    out["ngram"] = app::Json{{"order", ngrams->order},
+                             {"ngrams", ngrams->ngrams},
+                             {"loss", ngrams->ngram},
+                             {"mixture_loss", ngrams->mixture},
+                             {"weight_of_network", ngrams->weight}};
   fmt::print("{}\n", out.dump(2));
 }
 
@@ -107,7 +107,7 @@ app::ExitCode eval(const EvalSettings& s) {
   return app::ExitCode::ok;
 }
 
-void add_options(CLI::App& command, EvalSettings& s) {
+void add_options(app::Command& command, EvalSettings& s) {
   command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
   command.add_option("FILE", s.files, "text to evaluate on (- for standard input)")->required();
   command.add_option("--format", s.format, "what files hold (default: as trained)")

@@ -11,7 +11,7 @@
 
 namespace tapestry::lm {
 
-void add_options(CLI::App& command, GradcheckSettings& s) {
+void add_options(app::Command& command, GradcheckSettings& s) {
   add_model_options(command, s.model, s.bptt);
   const std::string group = "Check";
   command.add_option("--sentences", s.sentences, "in the batch")

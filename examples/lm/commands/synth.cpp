@@ -24,7 +24,7 @@ struct CloseFile {
 
 }  // namespace
 
-void add_options(CLI::App& command, SynthSettings& s) {
+void add_options(app::Command& command, SynthSettings& s) {
   command.add_option("--corpus", s.corpus, "English-like sentences, or words of Zipf frequencies")
       ->check(app::one_of({"agreement", "zipf"}));
   command.add_option("--size", s.size, "sentences")->check(app::whole_number(1));

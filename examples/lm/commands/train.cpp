@@ -1,5 +1,7 @@
 // lm train: reads text or draws a built-in corpus, trains a model, leaves a run directory.
 
+#include <tapestry/examples/common/interrupt.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/plot.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/text.h>
@@ -14,13 +16,12 @@
 #include <tapestry/examples/lm/training/verify_resume.h>
 
 #include <ctime>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 namespace tapestry::lm {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using app::Json;
 
 Json results_of(const TrainSettings& s, const Data& data, const TrainResult& result,
                 int64_t parameters) {
@@ -101,7 +102,9 @@ void check_directory(const TrainSettings& s) {
 /// config.json, run.json, vocab.txt: what the run is.
 void write_description(const TrainSettings& s, const Data& data,
                        const app::RunDirectory& directory) {
-  app::write_atomically(directory / "config.json", config_text(s));
+  TrainSettings kept = s;
+  kept.input = with_absolute_paths(s.input);
+  app::write_atomically(directory / "config.json", config_text(kept));
   app::write_atomically(directory / "run.json", manifest(s, data));
   data.vocabulary.save((directory / "vocab.txt").string());
 }

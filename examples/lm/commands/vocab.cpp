@@ -30,7 +30,7 @@ void print_coverage(const Vocabulary& all, int64_t tokens) {
 
 }  // namespace
 
-void add_options(CLI::App& command, VocabSettings& s) {
+void add_options(app::Command& command, VocabSettings& s) {
   command.add_option("FILE", s.files, "text (- for standard input)")->required();
   command.add_option("--vocab-size", s.size, "most frequent tokens written, special ones included")
       ->check(app::whole_number(4, 10'000'000))

@@ -9,14 +9,15 @@
 namespace tapestry::lm {
 
 TrainSettings experiment_settings() {
-  const char* words[] = {"lm", "--preset", "reference"};
-  TrainSettings s = defaults_of(3, words);
+  TrainSettings s;
+  s.preset = "reference";
+  s = defaults_of(s);
   s.input.size = 5000;
   s.lr = 0.005;
   return s;
 }
 
-void add_experiment_options(CLI::App& command, TrainSettings& s) {
+void add_experiment_options(app::Command& command, TrainSettings& s) {
   using app::number, app::whole_number;
   command.add_option("FILE", s.input.files, "text to train on (default: the built-in zipf)");
   command.add_option("--size", s.input.size, "training sentences of the built-in corpus")
