@@ -144,3 +144,14 @@ TEST_CASE("a gradient that nobody wants ignores what it is given") {
   CHECK_THROWS_AS(g.dense(), Error);
   CHECK_THROWS_AS(g.rows(), Error);
 }
+
+TEST_CASE("ids may be refilled between two backward passes that add to one gradient") {
+  const Parameter table = parameter({3, 2}, 1);
+  Tensor ids = Tensor::indices({0});
+  for (const int32_t id : {0, 2}) {
+    ids.fill_(id);
+    Tape tape;
+    tape.backward(sum(embedding(Var(table), ids)));
+  }
+  CHECK(gradient(table) == std::vector<double>{1, 1, 0, 0, 1, 1});
+}
