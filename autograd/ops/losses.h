@@ -5,8 +5,6 @@
 #include <tapestry/autograd/ops/index.h>
 #include <tapestry/autograd/ops/mask.h>
 #include <tapestry/autograd/ops/reduce.h>
-<<<<<<< HEAD
-=======
 #include <tapestry/tensor/cross_entropy.h>
 #include <tapestry/tensor/softmax/softmax_loss.h>
     >>>>>>> main
