@@ -694,6 +694,24 @@ TEST_CASE("without gnuplot there is no picture and no complaint; a broken one is
   CHECK(out.ends_with("no picture: broken"));
 }
 
+TEST_CASE("points keep off the frame, a logarithmic axis is labelled, a share begins at 0") {
+  const TemporaryDirectory directory;
+  Plot plot{
+      .title = "t",
+      .x_label = "x",
+      .y_label = "y",
+      .series = {{.name = "a", .x = {0.03, 0.4}, .y = {1, 2}, .style = Series::Style::points}},
+      .x_axis = Plot::Axis::logarithmic,
+      .y_from_zero = true};
+  write_plot(plot, directory.path / "p");
+  const std::string script = contents(directory.path / "p.gp");
+  for (const char* tick : {"'0.05' 0.05", "'0.1' 0.1", "'0.2' 0.2"})
+    CHECK(script.find(tick) != std::string::npos);
+  CHECK(script.find("set xrange [0.03:") == std::string::npos);
+  CHECK(script.find(":0.4]") == std::string::npos);
+  CHECK(script.find("set yrange [0:*]") != std::string::npos);
+}
+
 TEST_CASE("months count up through the years and come back as text") {
   CHECK(month_number("1950-01") - month_number("1949-01") == 12);
   for (const char* month : {"0000-01", "1949-01", "1960-12", "2024-10"})

@@ -49,7 +49,8 @@ TEST_CASE("a copy keeps values and freezing, not gradients or who applies them")
   CHECK_FALSE(b.ref()->held);
   CHECK(b.grad().empty());
   const Parameter wide = parameter({3}, 1);
-  CHECK_THROWS_WITH_AS(a = wide, "a parameter whose gradient something applies cannot change from (2) to (3)",
+  CHECK_THROWS_WITH_AS(a = wide,
+                       "a parameter whose gradient something applies cannot change from (2) to (3)",
                        ShapeError);
   CHECK_THROWS_AS(a = Parameter(wide).share() = wide, Error);
 }

@@ -7,7 +7,6 @@
 #include <tapestry/examples/common/exit_code.h>
 
 #include <filesystem>
-#include <string_view>
 
 namespace tapestry::lm {
 namespace {

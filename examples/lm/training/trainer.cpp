@@ -5,13 +5,12 @@
 #include <tapestry/examples/lm/training/report_lines.h>
 #include <tapestry/examples/lm/training/rule.h>
 #include <tapestry/examples/lm/training/trainer.h>
-#include <tapestry/nn/checkpoint.h>
 #include <tapestry/tensor/threads.h>
 
-#include <cmath>
 #include <csignal>
 
 namespace tapestry::lm {
+
 Trainer::Trainer(const TrainSettings& settings, const Data& data,
                  const app::RunDirectory& directory, const NamedTensors* resumed)
     : s_(settings),
@@ -249,7 +248,9 @@ void Trainer::finish_early() {
   check_hope(held_out.value_or(position_.of_epoch.mean()));
   position_.train_loss = position_.of_epoch.mean();
   const bool best = held_out && judge(held_out);
-  progress_->log(fmt::format("{:.2f} epochs  {}  params {}", epochs_done(),
+  const double epochs = static_cast<double>(position_.epoch) +
+                        static_cast<double>(position_.item) / static_cast<double>(items_.size());
+  progress_->log(fmt::format("{:.2f} epochs  {}  params {}", epochs,
                              describe_losses(position_, data_.train_floor, data_.valid_floor),
                              hex(fingerprint(model_))));
   Position end = position_;
@@ -276,11 +277,6 @@ void Trainer::finish_run() {
   schedules_.save();
 }
 
-double Trainer::epochs_done() const {
-  return static_cast<double>(position_.epoch) +
-         static_cast<double>(position_.item) / static_cast<double>(items_.size());
-}
-
 void Trainer::stop_here() {
   if (position_.item > 0 || position_.piece > 0) save(false);
   const int signal = app::interrupted();
@@ -299,8 +295,7 @@ void Trainer::item_diverged(const LanguageModel& model, int worker, int64_t item
   const std::string last = checkpoints_.last();
   const std::lock_guard lock(books_);
   throw diverged(position_, worker, found,
-                 last.empty() ? "no checkpoint had been saved yet"
-                              : fmt::format("{}/{} is good", s_.output, last));
+                 last.empty() ? "" : fmt::format("{}/{} is good", s_.output, last));
 }
 
 void Trainer::round_diverged(const std::string& what) {
@@ -320,7 +315,7 @@ void Trainer::check_hope(double loss) const {
       position_.best_updates > 0
           ? fmt::format("{}/best, after {} updates with loss {:.4g}, is kept", s_.output,
                         position_.best_updates, position_.best_loss)
-          : "no checkpoint had been saved yet");
+          : "");
 }
 
 // ---- saving and saying

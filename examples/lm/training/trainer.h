@@ -89,7 +89,6 @@ class Trainer {
   void save(bool best);
   Training training();
   double learning_rate() const { return schedule_.lr(position_.updates); }
-  double epochs_done() const;
   app::Status status() const;
 
   const TrainSettings& s_;

@@ -1,5 +1,7 @@
 #include <tapestry/examples/lm/training/verify_resume.h>
 
+#include <fmt/format.h>
+
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/training/trainer.h>
 
