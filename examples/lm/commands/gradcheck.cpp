@@ -5,6 +5,7 @@
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/model/check_gradients.h>
 #include <tapestry/examples/lm/text/grammar.h>
+#include <tapestry/examples/lm/train_options.h>
 
 #include <algorithm>
 #include <numeric>

@@ -3,6 +3,7 @@
 #include <tapestry/examples/common/interrupt.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/lm/experiments/experiment.h>
+#include <tapestry/examples/lm/train_options.h>
 
 #include <csignal>
 
