@@ -6,6 +6,7 @@
 #include <locale>
 #include <sstream>
 #include <stdexcept>
+#include <string>
 
 namespace tapestry {
 
@@ -38,6 +39,15 @@ struct NonFiniteError : Error {
 };
 /// A file that cannot be opened, read, written or renamed.
 struct FileError : Error {
+  enum class While { reading, writing };
+  /// `error_number` is the system's error number, 0 where it gave none.
+  explicit FileError(const std::string& text, While what = While::reading, int error_number = 0)
+      : Error(text), doing(what), reason(error_number) {}
+  While doing;
+  int reason;
+};
+/// No memory for a tensor.
+struct MemoryError : Error {
   using Error::Error;
 };
 /// A file whose contents are malformed or do not match what is loaded into.
@@ -45,13 +55,19 @@ struct FormatError : Error {
   using Error::Error;
 };
 
-/// Throws E with the concatenation of `parts`, numbers in the C locale.
-template <class E = Error, class... Parts>
-[[noreturn, gnu::noinline, gnu::cold]] void fail(const Parts&... parts) {
+/// The concatenation of `parts`, numbers in the C locale.
+template <class... Parts>
+[[gnu::noinline, gnu::cold]] std::string message_of(const Parts&... parts) {
   std::ostringstream text;
   text.imbue(std::locale::classic());
   (text << ... << parts);
-  throw E(text.str());
+  return text.str();
+}
+
+/// Throws E with the concatenation of `parts`.
+template <class E = Error, class... Parts>
+[[noreturn, gnu::noinline, gnu::cold]] void fail(const Parts&... parts) {
+  throw E(message_of(parts...));
 }
 
 /// fail<E>(parts...) unless `condition` holds; parts are only formatted on failure.

@@ -139,7 +139,7 @@ app::ExitCode backtest(const BacktestSettings& settings) {
       s.output, kFiles, s.overwrite ? app::IfRunExists::overwrite : app::IfRunExists::refuse);
   const Rolling r = roll_in_sight(s, series);
   if (!s.common.quiet)
-    for (const std::string& note : r.notes) fmt::print(stderr, "note   {}\n", note);
+    for (const std::string& note : r.notes) app::note("note   {}\n", note);
 
   const std::vector<Row> rows = rows_of(r, series);
   std::vector<DistanceRow> distances;

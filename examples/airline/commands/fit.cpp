@@ -39,8 +39,8 @@ Intervals calibrate_run(const FitSettings& s, const Series& series, size_t train
   const size_t least = LstmForecaster::minimum(season_of(series), lstm) + size;
   if (train_size < least) {
     if (!s.common.quiet)
-      fmt::print(stderr, "note   no intervals: they take {} values to learn from, here are {}\n",
-                 least, train_size);
+      app::note("note   no intervals: they take {} values to learn from, here are {}\n", least,
+                train_size);
     return {lstm.preprocessing.log, {}};
   }
   Ensemble fit = train(s, series, train_size - size, "intervals");
@@ -50,16 +50,16 @@ Intervals calibrate_run(const FitSettings& s, const Series& series, size_t train
 
 void banner(const FitSettings& s, const Series& series, size_t test) {
   const LstmSettings& lstm = s.training.lstm;
-  fmt::print(stderr, "data   {}, {}: {} {}s, {} to {}; {} to learn from, {} held out\n",
-             series.file, series.name, series.size(), period_name(series.frequency),
-             series.time.front(), series.time.back(), series.size() - test, test);
-  for (const std::string& note : series.notes) fmt::print(stderr, "note   {}\n", note);
-  fmt::print(stderr, "model  lstm {} x {}, {} values at once, {} parameters, double; {}\n",
-             lstm.layers, lstm.hidden, lstm.lookback,
-             count(LstmForecaster::initial_network(season_of(series), lstm)),
-             s.training.direct ? "direct" : "recursive");
-  fmt::print(stderr, "train  adam lr {:g}, {} windows per update, {} epochs, seeds {} to {}\n",
-             lstm.lr, lstm.batch, lstm.epochs, lstm.seed, lstm.seed + s.training.runs - 1);
+  app::note("data   {}, {}: {} {}s, {} to {}; {} to learn from, {} held out\n", series.file,
+            series.name, series.size(), period_name(series.frequency), series.time.front(),
+            series.time.back(), series.size() - test, test);
+  for (const std::string& note : series.notes) app::note("note   {}\n", note);
+  app::note("model  lstm {} x {}, {} values at once, {} parameters, double; {}\n", lstm.layers,
+            lstm.hidden, lstm.lookback,
+            count(LstmForecaster::initial_network(season_of(series), lstm)),
+            s.training.direct ? "direct" : "recursive");
+  app::note("train  adam lr {:g}, {} windows per update, {} epochs, seeds {} to {}\n", lstm.lr,
+            lstm.batch, lstm.epochs, lstm.seed, lstm.seed + s.training.runs - 1);
 }
 
 }  // namespace
@@ -89,7 +89,7 @@ Run fit_run(FitSettings& s) {
   const app::RunDirectory directory(
       s.output, run_files(), s.overwrite ? app::IfRunExists::overwrite : app::IfRunExists::refuse);
   if (!s.common.quiet) banner(s, series, test);
-  if (!s.common.quiet) fmt::print(stderr, "run    {}\n", s.output);
+  if (!s.common.quiet) app::note("run    {}\n", s.output);
 
   const size_t train_size = series.size() - test;
   Ensemble ensemble = train(s, series, train_size, "training");

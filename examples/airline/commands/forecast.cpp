@@ -5,6 +5,7 @@
 #include <tapestry/examples/airline/pictures.h>
 #include <tapestry/examples/airline/report.h>
 #include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/run_directory.h>
 
 #include <cmath>
@@ -86,7 +87,7 @@ app::ExitCode forecast(const Run& run, const ForecastSettings& s) {
   app::write_atomically(directory / "metrics.json", json);
   draw(run, line, directory, s.quiet);
   if (!s.quiet)
-    for (const std::string& note : evaluation.notes) fmt::print(stderr, "note   {}\n", note);
+    for (const std::string& note : evaluation.notes) app::note("note   {}\n", note);
   if (s.json || s.csv) {
     fmt::print("{}", s.json ? json : csv_of(line));
     return app::ExitCode::ok;

@@ -11,7 +11,6 @@
 #include <tapestry/tensor/threads.h>
 
 #include <cmath>
-#include <csignal>
 
 namespace tapestry::lm {
 namespace {
@@ -308,11 +307,10 @@ double Trainer::epochs_done() const {
 void Trainer::stop_here() {
   if (position_.item > 0 || position_.piece > 0) save(false);
   const int signal = app::interrupted();
-  throw app::UserError(
-      signal == SIGINT ? app::ExitCode::interrupted : app::ExitCode::terminated,
-      fmt::format("stopped by {} after {} updates; the model is saved in {}",
-                  signal == SIGINT ? "SIGINT" : "SIGTERM", position_.updates, s_.output),
-      fmt::format("go on with lm train --resume -o {}", s_.output));
+  throw app::UserError(app::exit_code_of(signal),
+                       fmt::format("stopped by {} after {} updates; the model is saved in {}",
+                                   app::signal_name(signal), position_.updates, s_.output),
+                       fmt::format("go on with lm train --resume -o {}", s_.output));
 }
 
 void Trainer::show_samples() {
