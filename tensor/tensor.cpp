@@ -7,10 +7,9 @@
 namespace tapestry {
 namespace {
 
-Strides without(Strides strides, int dim) {
-  std::copy(strides.begin() + dim + 1, strides.end(), strides.begin() + dim);
+void drop(Strides& strides, int dim) {
+  for (auto i = static_cast<size_t>(dim); i + 1 < kMaxRank; ++i) strides[i] = strides[i + 1];
   strides[kMaxRank - 1] = 0;
-  return strides;
 }
 
 }  // namespace
@@ -66,11 +65,11 @@ Tensor Tensor::transpose(int dim0, int dim1) const {
   require<ShapeError>(rank() >= 2, "transpose: ", shape_, " has fewer than two dims");
   const int i = normalize_dim("transpose", shape_, dim0);
   const int j = normalize_dim("transpose", shape_, dim1);
-  Shape shape = shape_;
-  Strides strides = strides_;
-  std::swap(shape[i], shape[j]);
-  std::swap(strides[static_cast<size_t>(i)], strides[static_cast<size_t>(j)]);
-  return view(shape, strides);
+  Tensor out = *this;
+  std::swap(out.shape_[i], out.shape_[j]);
+  std::swap(out.strides_[static_cast<size_t>(i)], out.strides_[static_cast<size_t>(j)]);
+  out.update_contiguous();
+  return out;
 }
 
 Tensor Tensor::permute(std::span<const int> dims) const {
@@ -93,16 +92,23 @@ Tensor Tensor::select(int dim, int64_t index) const {
   const int d = normalize_dim("select", shape_, dim);
   require<IndexError>(index >= 0 && index < shape_[d], "select: index ", index, " is outside dim ",
                       d, " of ", shape_);
-  return view(shape_.without(d), without(strides_, d), index * strides_[static_cast<size_t>(d)]);
+  Tensor out = *this;
+  out.offset_ += index * strides_[static_cast<size_t>(d)];
+  out.shape_ = shape_.without(d);
+  drop(out.strides_, d);
+  out.update_contiguous();
+  return out;
 }
 
 Tensor Tensor::narrow(int dim, int64_t start, int64_t count) const {
   const int d = normalize_dim("narrow", shape_, dim);
   require<IndexError>(start >= 0 && count >= 0 && start <= shape_[d] - count, "narrow: ", count,
                       " from ", start, " on is outside dim ", d, " of ", shape_);
-  Shape shape = shape_;
-  shape[d] = count;
-  return view(shape, strides_, start * strides_[static_cast<size_t>(d)]);
+  Tensor out = *this;
+  out.offset_ += start * strides_[static_cast<size_t>(d)];
+  out.shape_[d] = count;
+  out.update_contiguous();
+  return out;
 }
 
 Tensor Tensor::slice(int dim, int64_t start, int64_t stop, int64_t step) const {
@@ -130,7 +136,9 @@ Tensor Tensor::unsqueeze(int dim) const {
 Tensor Tensor::squeeze(int dim) const {
   const int d = normalize_dim("squeeze", shape_, dim);
   require<ShapeError>(shape_[d] == 1, "squeeze: dim ", d, " of ", shape_, " is not 1");
-  return view(shape_.without(d), without(strides_, d));
+  Strides strides = strides_;
+  drop(strides, d);
+  return view(shape_.without(d), strides);
 }
 
 Tensor Tensor::expand(const Shape& shape) const {

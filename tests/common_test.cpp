@@ -7,7 +7,6 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <tapestry/examples/common/config.h>
 #include <tapestry/examples/common/interrupt.h>
 #include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/options.h>
@@ -454,89 +453,6 @@ TEST_CASE("man page and completion are made from the same table as help") {
   CHECK(completion.find("train info -h --help --help-all --version") != std::string::npos);
 }
 
-// --- config ---
-
-namespace {
-
-enum class Taste { sweet, sour };
-
-struct Cake {
-  std::int64_t layers = 3;
-  std::uint64_t seed = 1;
-  double sugar = 0.5;
-  bool baked = true;
-  std::string form = "round";
-  std::vector<std::string> fruits{"plum", "pear"};
-  Taste taste = Taste::sour;
-};
-
-FieldList fields_of(Cake& cake) {
-  return [&cake](Fields& f) {
-    f.section("shape");
-    f.field("layers", cake.layers, {1, 9});
-    f.field("form", cake.form, {"round", "square"});
-    f.section("inside");
-    f.field("seed", cake.seed);
-    f.field("sugar", cake.sugar, {0, 1});
-    f.field("baked", cake.baked);
-    f.field("fruits", cake.fruits);
-    f.choice<Taste>("taste", cake.taste, {{"sweet", Taste::sweet}, {"sour", Taste::sour}});
-  };
-}
-
-}  // namespace
-
-TEST_CASE("a config that was written is read as it was") {
-  Cake cake{7, 1ull << 63, 0.25, false, "square", {"fig"}, Taste::sweet}, read;
-  const std::string text = config_text(fields_of(cake));
-  parse_config(text, "c.json", fields_of(read));
-  CHECK(config_text(fields_of(read)) == text);
-  CHECK(read.taste == Taste::sweet);
-  CHECK(read.seed == 1ull << 63);
-  Cake other = cake;
-  other.layers = 2, other.sugar = 1;
-  CHECK(changed_fields(fields_of(cake), fields_of(other), {"shape.layers"}) ==
-        std::vector<std::string>{"sugar is 0.25 in the run, not 1.0"});
-  CHECK(changed_fields(fields_of(cake), fields_of(other), {"shape", "inside"}).empty());
-}
-
-TEST_CASE("every damaged field of a config is refused with file and key") {
-  Cake cake;
-  const std::string good = config_text(fields_of(cake));
-  const auto refusal = [&](const std::string& from, const std::string& to) {
-    std::string text = good;
-    const std::size_t at = text.find(from);
-    REQUIRE_MESSAGE(at != std::string::npos, from);
-    text.replace(at, from.size(), to);
-    try {
-      Cake read;
-      parse_config(text, "c.json", fields_of(read));
-    } catch (const FormatError& error) {
-      return std::string(error.what());
-    }
-    return std::string("accepted");
-  };
-  const std::string start = "c.json: not the configuration of a run: ";
-  CHECK(refusal("\"layers\": 3", "\"layers\": -4") ==
-        start + "shape.layers is -4, expected 1 to 9");
-  CHECK(refusal("\"layers\": 3", "\"layers\": 3.5") == start + "shape.layers is no whole number");
-  CHECK(refusal("\"layers\": 3", "\"layers\": \"3\"") == start + "shape.layers is no whole number");
-  CHECK(refusal("\"layers\": 3", "\"layer\": 3") == start + "shape.layers is missing");
-  CHECK(refusal("\"layers\": 3", "\"more\": 1, \"layers\": 3") == start + "shape.more is unknown");
-  CHECK(refusal("\"shape\": {", "\"what\": {}, \"shape\": {") == start + "what is unknown");
-  CHECK(refusal("\"round\"", "\"oval\"") ==
-        start + "shape.form is 'oval', expected one of round, square");
-  CHECK(refusal("\"seed\": 1", "\"seed\": -1") == start + "inside.seed is no whole number");
-  CHECK(refusal("0.5", "1.5") == start + "inside.sugar is 1.5, expected 0 to 1");
-  CHECK(refusal("0.5", "null") == start + "inside.sugar is no number");
-  CHECK(refusal("true", "1") == start + "inside.baked is neither true nor false");
-  CHECK(refusal("\"plum\"", "7") == start + "inside.fruits is no list of texts");
-  CHECK(refusal("\"sour\"", "1") == start + "inside.taste is no text");
-  CHECK(refusal("\"sour\"", "\"salty\"") ==
-        start + "inside.taste is 'salty', expected one of sweet, sour");
-  CHECK(refusal("{", "[") == start + "line 2, column 10: it is not JSON");
-}
-
 TEST_CASE("colour follows --color, NO_COLOR and the terminal") {
   const int pty = posix_openpt(O_RDWR | O_NOCTTY);
   const bool unlocked = pty >= 0 && grantpt(pty) == 0 && unlockpt(pty) == 0;
@@ -883,6 +799,24 @@ TEST_CASE("without gnuplot there is no picture and no complaint; a broken one is
   const std::string out = in_child(plot_with_path).out;
   CHECK(out.starts_with("2 gnuplot "));
   CHECK(out.ends_with("no picture: broken"));
+}
+
+TEST_CASE("points keep off the frame, a logarithmic axis is labelled, a share begins at 0") {
+  const TemporaryDirectory directory;
+  Plot plot{
+      .title = "t",
+      .x_label = "x",
+      .y_label = "y",
+      .series = {{.name = "a", .x = {0.03, 0.4}, .y = {1, 2}, .style = Series::Style::points}},
+      .x_axis = Plot::Axis::logarithmic,
+      .y_from_zero = true};
+  write_plot(plot, directory.path / "p");
+  const std::string script = contents(directory.path / "p.gp");
+  for (const char* tick : {"'0.05' 0.05", "'0.1' 0.1", "'0.2' 0.2"})
+    CHECK(script.find(tick) != std::string::npos);
+  CHECK(script.find("set xrange [0.03:") == std::string::npos);
+  CHECK(script.find(":0.4]") == std::string::npos);
+  CHECK(script.find("set yrange [0:*]") != std::string::npos);
 }
 
 TEST_CASE("months count up through the years and come back as text") {

@@ -1,7 +1,11 @@
 #pragma once
 // Losses. Reduction::none keeps one value per row; mean divides by the rows that count.
 
+#include <tapestry/autograd/ops/activation.h>
+#include <tapestry/autograd/ops/index.h>
+#include <tapestry/autograd/ops/mask.h>
 #include <tapestry/autograd/ops/reduce.h>
+#include <tapestry/tensor/fused.h>
 #include <tapestry/tensor/softmax_loss.h>
 
 namespace tapestry {
@@ -9,6 +13,19 @@ namespace tapestry {
 enum class Reduction { none, mean, sum };
 
 inline constexpr int32_t kIgnored = -100;  // a target that does not count
+
+namespace detail {
+inline Var reduced(const char* op, const Var& loss, const Tensor& targets, Reduction reduction,
+                   int32_t ignored) {
+  if (reduction == Reduction::none) return loss;
+  if (reduction == Reduction::sum) return sum(loss);
+  int64_t count = 0;
+  const Tensor flat = targets.to_contiguous();
+  for (const int32_t t : flat.read<int32_t>()) count += t != ignored;
+  require<ShapeError>(count > 0, op, ": every target is ignored, so there is no mean");
+  return sum(loss) / static_cast<double>(count);
+}
+}  // namespace detail
 
 /// -ln softmax(logits)[target], nats. logits (N, V), targets i32 (N) in 0 ... V-1 or `ignored`.
 inline Var cross_entropy(const Var& logits, const Tensor& targets,
@@ -19,13 +36,31 @@ inline Var cross_entropy(const Var& logits, const Tensor& targets,
                               [](const Tensor& dy, const Tensor& p, const Tensor& t, int32_t skip) {
                                 return cross_entropy_backward(dy, p, t, skip);
                               }));
-  if (reduction == Reduction::none) return loss;
-  if (reduction == Reduction::sum) return sum(loss);
-  int64_t count = 0;
-  const Tensor flat = targets.to_contiguous();
-  for (const int32_t t : flat.read<int32_t>()) count += t != ignored;
-  require<ShapeError>(count > 0, "cross_entropy: every target is ignored, so there is no mean");
-  return sum(loss) / static_cast<double>(count);
+  return detail::reduced("cross_entropy", loss, targets, reduction, ignored);
+}
+
+/// -log_probabilities[target], nats: of log_softmax it is cross_entropy. Shapes as there.
+inline Var nll(const Var& log_probabilities, const Tensor& targets,
+               Reduction reduction = Reduction::mean, int32_t ignored = kIgnored) {
+  const Tensor skipped = equal(targets, Tensor::scalar(ignored, i32));
+  Tensor at = targets.clone();
+  for (int32_t& t : at.write<int32_t>()) t = t == ignored ? 0 : t;
+  const Var loss = masked_fill(-gather(log_probabilities, -1, at), skipped, 0);
+  return detail::reduced("nll", loss, targets, reduction, ignored);
+}
+
+/// -t ln p - (1 - t) ln(1 - p) of p = sigmoid(logit), nats, without overflow; targets t in [0, 1]
+/// in the shape of the logits. The mean is that of all elements.
+inline Var bce_with_logits(const Var& logits, const Tensor& targets,
+                           Reduction reduction = Reduction::mean) {
+  const Tensor &x = logits.value(), &t = targets;
+  require<ShapeError>(x.shape() == t.shape(), "bce_with_logits: logits ", x.shape(),
+                      " and targets ", t.shape(), " differ");
+  const Var loss = record("bce_with_logits", softplus(-x) * t + softplus(x) * (-t + 1),
+                          wrt(logits, x, t, [](const Tensor& dy, const Tensor& v, const Tensor& u) {
+                            return dy * (sigmoid(v) - u);
+                          }));
+  return reduction == Reduction::none ? loss : reduction == Reduction::sum ? sum(loss) : mean(loss);
 }
 
 /// The loss of each row of softmax(h weight^T + bias): cross_entropy of a linear layer without its

@@ -20,6 +20,7 @@ void require_command_first(const app::Command& app, const std::string& command) 
 }
 
 app::ExitCode fit_and_forecast(FitSettings s, bool json) {
+  if (s.input.is_panel()) return fit_panel(s, json);
   const Run run = fit_run(s);
   return forecast(run, {.run = s.output, .json = json, .quiet = s.common.quiet});
 }

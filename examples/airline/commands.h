@@ -20,12 +20,17 @@ Run fit_run(FitSettings& settings);
 /// Forecasts from the end of a run's training part, and says how far it was off.
 struct ForecastSettings {
   std::string run;
-  size_t horizon = 0;  // 0: the run's own
+  size_t horizon = 0;       // 0: the run's own
+  std::string actual = {};  // of a panel: file of what followed
   bool json = false, csv = false, quiet = false;
 };
 void add_options(app::Command& command, ForecastSettings& settings);
 app::ExitCode forecast(const ForecastSettings& settings);
 app::ExitCode forecast(const Run& run, const ForecastSettings& settings);
+
+/// The same for many series, by --id-column or --wide: one model for all.
+app::ExitCode fit_panel(const FitSettings& settings, bool json);
+app::ExitCode forecast_panel(const ForecastSettings& settings);
 
 /// Fits at many origins in turn and forecasts from each: how well forecasts are to be trusted.
 struct BacktestSettings {

@@ -10,6 +10,29 @@
 
 namespace tapestry::lm {
 
+namespace {
+
+/// The defaults of `lm train`, which follow from some of its options: those are read first. What
+/// they have wrong is reported when all are read.
+TrainSettings train_defaults(const std::vector<const char*>& words) {
+  TrainSettings asked;
+  if (words.size() < 2 || words[1] != std::string_view("train")) return asked;
+  std::vector<const char*> first;
+  for (const char* word : words)
+    if (const std::string_view w = word; w != "--help" && w != "-h" && w != "--help-all")
+      first.push_back(word);
+  const auto app = app::make_app("lm", "", "");
+  add_options(*app->add_subcommand("train", ""), asked);
+  try {
+    if (!app::parse(*app, static_cast<int>(first.size()), first.data())) return {};
+  } catch (const app::UserError&) {
+    return {};
+  }
+  return defaults_of(asked);
+}
+
+}  // namespace
+
 app::ExitCode command_line(std::vector<const char*> words) {
   if (words.size() == 1) {
     words.insert(words.end(), {"train", "--preset", "demo"});
@@ -28,7 +51,7 @@ app::ExitCode command_line(std::vector<const char*> words) {
     add_options(*options, settings);
     commands.emplace_back(options, [&settings, command] { return command(settings); });
   };
-  TrainSettings train_settings = defaults_of(argc, words.data());
+  TrainSettings train_settings = train_defaults(words);
   train_settings.command.assign(words.begin(), words.end());
   EvalSettings eval_settings;
   ScoreSettings score_settings;

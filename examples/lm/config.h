@@ -1,5 +1,6 @@
 #pragma once
-// config.json of a run: every setting that it keeps, validated on each read.
+// config.json of a run: what it was set to. Every field is checked on every read, as the command
+// line checks its option.
 
 #include <tapestry/examples/lm/settings.h>
 
@@ -9,11 +10,16 @@
 
 namespace tapestry::lm {
 
-/// What config.json holds.
 std::string config_text(const TrainSettings& settings);
-/// Throws FormatError that names `path` and the key for what no run could have written.
+/// Throws FormatError "FILE: ...: SECTION.KEY ..." for text that is not JSON, a field that is
+/// missing, of another type or out of its range.
 TrainSettings parse_config(std::string_view text, const std::string& path);
-/// "hidden is 100 in the run, not 50" for each setting that a resumed run must not change.
+
+/// The same input, whatever the working directory.
+InputSettings with_absolute_paths(InputSettings input);
+
+/// What differs between the settings of a run and those to resume it with, a line each; nothing of
+/// what may change.
 std::vector<std::string> changed_settings(const TrainSettings& before, const TrainSettings& now);
 
 }  // namespace tapestry::lm

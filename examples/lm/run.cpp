@@ -1,6 +1,5 @@
 #include <tapestry/examples/lm/run.h>
 
-#include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/lm/text/text.h>
 #include <tapestry/examples/lm/training/checkpoint.h>
@@ -11,6 +10,7 @@
 #include <tuple>
 
 namespace tapestry::lm {
+
 namespace fs = std::filesystem;
 
 const std::vector<std::string>& run_files() {

@@ -11,7 +11,6 @@
 
 #include <tapestry/examples/lm/config.h>
 #include <tapestry/examples/lm/model/language_model.h>
-#include <tapestry/examples/lm/settings.h>
 
 #include <filesystem>
 

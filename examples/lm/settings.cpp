@@ -1,5 +1,5 @@
 #include <tapestry/examples/common/options.h>
-#include <tapestry/examples/lm/run.h>
+#include <tapestry/examples/lm/config.h>
 #include <tapestry/examples/lm/settings.h>
 #include <tapestry/examples/lm/text/text.h>
 
@@ -7,7 +7,6 @@
 #include <tapestry/examples/common/exit_code.h>
 
 #include <filesystem>
-#include <string_view>
 
 namespace tapestry::lm {
 namespace {
@@ -57,28 +56,13 @@ const std::vector<std::pair<std::string, UpdatePolicy>>& update_policies() {
   return names;
 }
 
-TrainSettings defaults_of(int argc, const char* const* argv) {
-  TrainSettings s;
-  std::string output;
-  bool resume = false;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    // The value of the option `name`, in this word or the next.
-    const auto value = [&](std::string_view name) -> std::string_view {
-      if (word == name && i + 1 < argc) return argv[i + 1];
-      const bool inside = word.starts_with(name) && word.substr(name.size()).starts_with('=');
-      return inside ? word.substr(name.size() + 1) : "";
-    };
-    if (value("--preset") == "reference") s = reference_preset();
-    if (value("--preset") == "demo") s = demo_preset();
-    if (word == "--resume") resume = true;
-    for (const char* name : {"-o", "--output"})
-      if (!value(name).empty()) output = value(name);
-  }
-  const std::string config = output + "/config.json";
-  if (resume && !output.empty() && std::filesystem::exists(config))
+TrainSettings defaults_of(const TrainSettings& asked) {
+  const std::string config = asked.output + "/config.json";
+  if (asked.resume && !asked.output.empty() && std::filesystem::exists(config))
     return parse_config(read_text(config), config);
-  return s;
+  return asked.preset == "reference" ? reference_preset()
+         : asked.preset == "demo"    ? demo_preset()
+                                     : TrainSettings();
 }
 
 void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt) {

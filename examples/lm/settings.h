@@ -67,9 +67,8 @@ struct TrainSettings {
   app::CommonOptions common;
 };
 
-/// What options change: the settings of the run that --resume names, or of --preset NAME when argv
-/// names one that exists, else the defaults.
-TrainSettings defaults_of(int argc, const char* const* argv);
+/// What options change: the settings of the run that --resume continues, else those of --preset.
+TrainSettings defaults_of(const TrainSettings& asked);
 
 /// Registers the options of `lm train`, whose defaults are those of `settings`.
 void add_options(app::Command& command, TrainSettings& settings);

@@ -9,6 +9,7 @@
 #include <map>
 #include <new>
 
+#include <malloc.h>
 #include <omp.h>
 
 #include <tapestry/examples/common/options.h>
@@ -108,6 +109,40 @@ void airline_step() {
   for (int i = 0; i < 41; ++i) times.push_back(bench::seconds(step) / step.kUpdates);
   row("airline LSTM step (hidden 50, window 12, batch 16, SGD), us",
       fmt::format("{:.1f}", 1e6 * bench::median(times)));
+}
+
+/// A number of /proc/self/status in MB.
+double status_mb(const std::string& key) {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with(key + ":")) return std::stod(line.substr(key.size() + 1)) * 1024 / 1e6;
+  return 0;
+}
+
+/// What one call of `step` needs at most, beyond what is there before, in MB.
+double peak_mb(bench::LongStep& step) {
+  storage_trim();
+  malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << "5";  // the peak begins anew
+  const double before = status_mb("VmRSS");
+  step();
+  return status_mb("VmHWM") - before;
+}
+
+/// Long sequences whose steps are recorded again, 50 at a time, when backward comes to them.
+void checkpointing() {
+  bench::LongStep all(0), few(50);
+  const double most = peak_mb(all), least = peak_mb(few);
+  std::vector<double> ratio;
+  for (int i = 0; i < kRounds; ++i) {
+    const double plain = bench::seconds(all);
+    ratio.push_back(bench::seconds(few) / plain);
+  }
+  row("LSTM, 1,000 steps, checkpoints every 50: time over that without",
+      fmt::format("{:.2f}x", bench::median(ratio)), "1.5x", "1.35x");
+  row("  peak memory of a step without, over that with", fmt::format("{:.1f}x", most / least), "8x",
+      "12x");
+  fmt::print("  {:.1f} MB and {:.1f} MB\n", most, least);
 }
 
 /// Recording and reversing an op on a scalar, in multiples of the op alone.
@@ -267,6 +302,7 @@ int main(int argc, char** argv) {
       {"softmax", [](const auto&) { fused(f32), fused(f64); }},
       {"lstm", [](const auto&) { lstm_model(); }},
       {"airline", [](const auto&) { airline_step(); }},
+      {"checkpoint", [](const auto&) { checkpointing(); }},
       {"tape", [](const auto&) { tape_overhead(); }},
       {"memory", [](const auto&) { memory_speed(), memory_growth(); }},
       {"threads",

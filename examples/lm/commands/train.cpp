@@ -1,5 +1,6 @@
 // lm train: reads text or draws a built-in corpus, trains a model, leaves a run directory.
 
+#include <tapestry/examples/common/interrupt.h>
 #include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/plot.h>
 #include <tapestry/examples/common/report.h>
@@ -101,7 +102,9 @@ void check_directory(const TrainSettings& s) {
 /// config.json, run.json, vocab.txt: what the run is.
 void write_description(const TrainSettings& s, const Data& data,
                        const app::RunDirectory& directory) {
-  app::write_atomically(directory / "config.json", config_text(s));
+  TrainSettings kept = s;
+  kept.input = with_absolute_paths(s.input);
+  app::write_atomically(directory / "config.json", config_text(kept));
   app::write_atomically(directory / "run.json", manifest(s, data));
   data.vocabulary.save((directory / "vocab.txt").string());
 }

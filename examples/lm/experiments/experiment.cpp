@@ -5,12 +5,12 @@
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/experiments/experiment.h>
 
-
 namespace tapestry::lm {
 
 TrainSettings experiment_settings() {
-  const char* words[] = {"lm", "--preset", "reference"};
-  TrainSettings s = defaults_of(3, words);
+  TrainSettings s;
+  s.preset = "reference";
+  s = defaults_of(s);
   s.input.size = 5000;
   s.lr = 0.005;
   return s;

@@ -46,6 +46,19 @@ int64_t largest_batch(const TrainSettings& s, const EncodedCorpus& corpus) {
   return most > 0 ? std::min(most, tokens) : tokens;
 }
 
+/// Says how many sentences are so long that they are trained in pieces; empty for none.
+std::string cut_sentences(const TrainSettings& s, const EncodedCorpus& corpus) {
+  if (s.stream || in_rounds(s.parallel) || s.parallel.max_item_tokens > 0 ||
+      corpus.longest <= kLongestSentence)
+    return "";
+  int64_t count = 0;
+  for (int64_t i = 0; i < corpus.sentences(); ++i)
+    count += static_cast<int64_t>(corpus.inputs(i).size()) > kLongestSentence;
+  return fmt::format(
+      "{} sentence{} of more than {} tokens: an update for each piece, with the state carried on",
+      count, count == 1 ? "" : "s", kLongestSentence);
+}
+
 /// Bytes of the parameters, all and those that workers share.
 struct Sizes {
   double all = 0, shared = 0;
@@ -133,6 +146,8 @@ void print_banner(const TrainSettings& s, const Data& data, int64_t parameters) 
               *data.entropy);
   for (const std::string& note : data.notes) app::note("note   {}\n", note);
   part("data ", data.train, data.train_floor);
+  if (const std::string note = cut_sentences(s, data.train); !note.empty())
+    app::note("note   {}\n", note);
   if (data.valid.sentences() > 0) part("valid", data.valid, data.valid_floor);
   if (data.valid.sentences() > 0 && s.input.valid.empty() && s.input.corpus.empty())
     app::note("split  {:g}% of the sentences are held out, by hash\n", 100 * s.input.valid_split);

@@ -67,7 +67,6 @@ class Trainer {
   void add_metrics(double train_loss, std::optional<double> valid_loss);
 
   // ---- between stretches
-  void check_first_loss();
   /// Of the held-out text, if there is one; nothing where a signal came meanwhile.
   std::optional<double> held_out_loss();
   /// Keeps the loss; true where the model is the best so far.
@@ -77,7 +76,6 @@ class Trainer {
   void finish_run();
   /// Saves and ends the program as the signal asks.
   [[noreturn]] void stop_here();
-  void show_samples();
 
   // ---- divergence
   [[noreturn]] void item_diverged(const LanguageModel& model, int worker, int64_t item,
@@ -91,10 +89,7 @@ class Trainer {
   void save(bool best);
   Training training();
   double learning_rate() const { return schedule_.lr(position_.updates); }
-  std::string model_fingerprint() const;
-  double epochs_done() const;
   app::Status status() const;
-  std::string losses() const;
 
   const TrainSettings& s_;
   const Data& data_;

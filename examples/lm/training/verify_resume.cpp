@@ -1,6 +1,8 @@
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/training/verify_resume.h>
 
+#include <fmt/format.h>
+
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/training/trainer.h>
 
