@@ -7,8 +7,6 @@
 #include <tapestry/examples/lm/training/trainer.h>
 #include <tapestry/tensor/threads.h>
 
-#include <csignal>
-
 namespace tapestry::lm {
 
 Trainer::Trainer(const TrainSettings& settings, const Data& data,
@@ -279,11 +277,10 @@ void Trainer::finish_run() {
 void Trainer::stop_here() {
   if (position_.item > 0 || position_.piece > 0) save(false);
   const int signal = app::interrupted();
-  throw app::UserError(
-      signal == SIGINT ? app::ExitCode::interrupted : app::ExitCode::terminated,
-      fmt::format("stopped by {} after {} updates; the model is saved in {}",
-                  signal == SIGINT ? "SIGINT" : "SIGTERM", position_.updates, s_.output),
-      fmt::format("go on with lm train --resume -o {}", s_.output));
+  throw app::UserError(app::exit_code_of(signal),
+                       fmt::format("stopped by {} after {} updates; the model is saved in {}",
+                                   app::signal_name(signal), position_.updates, s_.output),
+                       fmt::format("go on with lm train --resume -o {}", s_.output));
 }
 
 // ---- divergence
