@@ -1,6 +1,7 @@
 #include <tapestry/autograd/check_finite.h>
 
 #include <cmath>
+#include <sstream>
 
 #include <tapestry/tensor/reduce.h>
 

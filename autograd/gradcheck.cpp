@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include <tapestry/autograd/record.h>
 #include <tapestry/tensor/arith.h>
@@ -84,46 +85,9 @@ double largest_difference(const Tensor& a, const Tensor& b) {
   return worst;
 }
 
-struct Result {
-  Tensor value;
-  std::vector<Tensor> gradients;
-};
-
-/// Runs f forward and backward; inputs[i] enters as a parameter unless `constant` == i.
-Result run(const OpFunction& f, const std::vector<Tensor>& inputs, const Tensor& cotangent,
-           int constant = -1, bool twice = false, std::vector<std::string>* ops = nullptr) {
-  std::vector<Parameter> parameters;
-  for (const Tensor& input : inputs) parameters.emplace_back(input);
-  Result out;
-  for (int pass = 0; pass < (twice ? 2 : 1); ++pass) {
-    std::vector<Var> vars;
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (static_cast<int>(i) == constant)
-        vars.emplace_back(inputs[i]);
-      else
-        vars.emplace_back(parameters[i]);
-    }
-    Tape tape;
-    const Var y = f(vars);
-    out.value = y.value();
-    const size_t size = tape.size();
-    // sum(y * cotangent), recorded here so that the check needs no op of the catalogue
-    const Var loss = record("gradcheck", Tensor::scalar(sum(y.value() * cotangent).item(), f64),
-                            wrt(y, cotangent, [](const Tensor&, const Tensor& c) { return c; }));
-    if (ops) *ops = tape.names();
-    if (tape.size() > size) tape.backward(loss);  // else y depends on no input
-  }
-  for (const Parameter& p : parameters)
-    out.gradients.push_back(p.grad().empty() ? Tensor() : p.grad().dense().clone());
-  return out;
-}
-
 /// The same values in another layout: transposed storage, or storage in the middle of a larger one.
 Tensor strided_copy(const Tensor& t) {
-  if (t.rank() >= 2) {
-    Tensor out = t.transpose(0, -1).clone().transpose(0, -1);
-    return out;
-  }
+  if (t.rank() >= 2) return t.transpose(0, -1).clone().transpose(0, -1);
   if (t.rank() == 1) {
     Tensor wide = Tensor::full({t.shape()[0], 2}, 7, t.dtype());
     Tensor out = wide.select(1, 1);
@@ -132,6 +96,112 @@ Tensor strided_copy(const Tensor& t) {
   }
   return t.clone();
 }
+
+struct Result {
+  Tensor value;
+  std::vector<Tensor> gradients;  // undefined where there is none
+};
+
+/// The checks of one op, each of which reports the first thing that is wrong.
+struct OpCheck {
+  const OpFunction& f;
+  const std::vector<Tensor>& inputs;
+  Comparison compare;
+  Tensor value, cotangent;
+  Result once;
+
+  OpCheck(const OpFunction& op, const std::vector<Tensor>& in, GradReport& report, double tolerance,
+          uint64_t seed)
+      : f(op), inputs(in), compare{report, tolerance} {
+    Rng rng(seed);
+    std::vector<Tensor> before;
+    for (const Tensor& input : inputs) before.push_back(input.clone());
+    value = plain().clone();
+    cotangent = Tensor::empty(value.shape(), f64);
+    for (double& c : cotangent.write<double>()) c = rng.normal();
+    once = run(inputs, -1, false, &report.ops);
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (largest_difference(inputs[i], before[i]) != 0)
+        compare.fail("input " + std::to_string(i) + " was modified");
+    if (largest_difference(once.value, value) != 0)
+      compare.fail("the value differs with and without a tape");
+  }
+
+  Tensor plain() const { return f(std::vector<Var>(inputs.begin(), inputs.end())).value(); }
+
+  /// Runs f forward and backward; in[i] enters as a parameter unless `constant` == i.
+  Result run(const std::vector<Tensor>& in, int constant = -1, bool twice = false,
+             std::vector<std::string>* ops = nullptr) const {
+    std::vector<Parameter> parameters;
+    for (const Tensor& input : in) parameters.emplace_back(input);
+    Result out;
+    for (int pass = 0; pass < (twice ? 2 : 1); ++pass) {
+      std::vector<Var> vars;
+      for (size_t i = 0; i < in.size(); ++i)
+        vars.push_back(static_cast<int>(i) == constant ? Var(in[i]) : Var(parameters[i]));
+      Tape tape;
+      const Var y = f(vars);
+      out.value = y.value();
+      if (ops) *ops = tape.names();
+      const Var end = record("end", y.value(), wrt(y, [](const Tensor& dy) { return dy; }));
+      if (end.origin().serial) tape.backward(end, cotangent);  // else y depends on no input
+    }
+    for (const Parameter& p : parameters)
+      out.gradients.push_back(p.grad().empty() ? Tensor() : p.grad().dense().clone());
+    return out;
+  }
+
+  /// Reports where gradients differ from `expected`; not where those are none.
+  void same(const Result& other, const std::vector<Tensor>& expected, const std::string& how,
+            size_t except = ~size_t{0}) {
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (i != except && expected[i].defined() &&
+          largest_difference(other.gradients[i], expected[i]) > 1e-12)
+        compare.fail("the gradient of input " + std::to_string(i) + " " + how);
+  }
+
+  void finite_differences() {
+    const auto loss = [&] { return sum(plain() * cotangent).item(); };
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const Tensor& gradient = once.gradients[i];
+      const auto analytic = (gradient.defined() ? gradient : Tensor::zeros(inputs[i].shape(), f64))
+                                .to_vector<double>();
+      for (size_t k = 0; k < analytic.size(); ++k)
+        compare.check("input " + std::to_string(i) + " element " + std::to_string(k), analytic[k],
+                      inputs[i].data<double>() + k, loss);
+    }
+  }
+
+  void accumulation() {
+    std::vector<Tensor> doubled;
+    for (const Tensor& g : once.gradients) doubled.push_back(g.defined() ? g * 2.0 : g);
+    same(run(inputs, -1, true), doubled, "does not add to what is there");
+  }
+
+  void strided_inputs() {
+    std::vector<Tensor> strided;
+    for (const Tensor& input : inputs) strided.push_back(strided_copy(input));
+    const Result other = run(strided);
+    if (largest_difference(other.value, value) > 1e-12)
+      compare.fail("the value differs for strided inputs");
+    same(other, once.gradients, "differs for strided inputs");
+  }
+
+  /// Input i without a gradient, and as its first slice repeated with stride 0.
+  void constant_and_broadcast(size_t i) {
+    const Result rest = run(inputs, static_cast<int>(i));
+    if (rest.gradients[i].defined()) compare.fail("a constant input got a gradient");
+    same(rest, once.gradients, "depends on which others are wanted", i);
+    if (inputs[i].rank() == 0 || inputs[i].shape()[0] == 0) return;
+    std::vector<Tensor> expanded = inputs, dense = inputs;
+    expanded[i] = inputs[i].narrow(0, 0, 1).expand(inputs[i].shape());
+    dense[i] = expanded[i].clone();
+    const Result a = run(expanded), b = run(dense);
+    if (largest_difference(a.value, b.value) > 1e-12)
+      compare.fail("the value differs for broadcast inputs");
+    same(a, b.gradients, "differs for broadcast inputs");
+  }
+};
 
 }  // namespace
 
@@ -143,81 +213,17 @@ GradReport gradcheck(const OpFunction& f, std::vector<Tensor> inputs, double tol
     input = input.clone();  // elements of its own, in order
   }
   GradReport report;
-  Comparison compare{report, tolerance};
   const int64_t live = storage_stats().live;
   {
-    Rng rng(seed);
-    std::vector<Tensor> before;
-    for (const Tensor& input : inputs) before.push_back(input.clone());
-    const std::vector<Var> constants(inputs.begin(), inputs.end());
-    const Tensor value = f(constants).value().clone();
-    Tensor cotangent = Tensor::empty(value.shape(), f64);
-    for (double& c : cotangent.write<double>()) c = rng.normal();
-
-    const Result once = run(f, inputs, cotangent, -1, false, &report.ops);
-    for (size_t i = 0; i < inputs.size(); ++i)
-      if (largest_difference(inputs[i], before[i]) != 0)
-        compare.fail("input " + std::to_string(i) + " was modified");
-    if (largest_difference(once.value, value) != 0)
-      compare.fail("the value differs with and without a tape");
-
-    // finite differences
-    const auto loss = [&] { return sum(f(constants).value() * cotangent).item(); };
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      const Tensor gradient =
-          once.gradients[i].defined() ? once.gradients[i] : Tensor::zeros(inputs[i].shape(), f64);
-      const auto analytic = gradient.to_vector<double>();
-      double* x = inputs[i].data<double>();
-      for (size_t k = 0; k < analytic.size(); ++k) {
-        compare.check("input " + std::to_string(i) + " element " + std::to_string(k), analytic[k],
-                      x + k, loss);
-      }
-    }
-
-    // gradients add
-    const Result twice = run(f, inputs, cotangent, -1, true);
-    for (size_t i = 0; i < inputs.size(); ++i)
-      if (once.gradients[i].defined() &&
-          largest_difference(twice.gradients[i], once.gradients[i] * 2.0) > 1e-12)
-        compare.fail("the gradient of input " + std::to_string(i) +
-                     " does not add to what is there");
-
+    OpCheck check(f, inputs, report, tolerance, seed);
+    check.finite_differences();
+    check.accumulation();
     if (!report.ok) return report;  // what follows assumes an op that is right so far
-
-    // strided inputs
-    std::vector<Tensor> strided;
-    for (const Tensor& input : inputs) strided.push_back(strided_copy(input));
-    const Result other = run(f, strided, cotangent);
-    if (largest_difference(other.value, value) > 1e-12)
-      compare.fail("the value differs for strided inputs");
-    for (size_t i = 0; i < inputs.size(); ++i)
-      if (once.gradients[i].defined() &&
-          largest_difference(other.gradients[i], once.gradients[i]) > 1e-12)
-        compare.fail("the gradient of input " + std::to_string(i) + " differs for strided inputs");
-
-    // one input without a gradient, and one that repeats its first slice with stride 0
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      const Result rest = run(f, inputs, cotangent, static_cast<int>(i));
-      if (rest.gradients[i].defined()) compare.fail("a constant input got a gradient");
-      for (size_t k = 0; k < inputs.size(); ++k)
-        if (k != i && once.gradients[k].defined() &&
-            largest_difference(rest.gradients[k], once.gradients[k]) > 1e-12)
-          compare.fail("the gradient of input " + std::to_string(k) +
-                       " depends on which others are wanted");
-      if (inputs[i].rank() == 0 || inputs[i].shape()[0] == 0) continue;
-      std::vector<Tensor> expanded = inputs, dense = inputs;
-      expanded[i] = inputs[i].narrow(0, 0, 1).expand(inputs[i].shape());
-      dense[i] = expanded[i].clone();
-      const Result a = run(f, expanded, cotangent), b = run(f, dense, cotangent);
-      if (largest_difference(a.value, b.value) > 1e-12)
-        compare.fail("the value differs for broadcast inputs");
-      for (size_t k = 0; k < inputs.size(); ++k)
-        if (b.gradients[k].defined() && largest_difference(a.gradients[k], b.gradients[k]) > 1e-12)
-          compare.fail("the gradient of input " + std::to_string(k) +
-                       " differs for broadcast inputs");
-    }
+    check.strided_inputs();
+    for (size_t i = 0; i < inputs.size(); ++i) check.constant_and_broadcast(i);
   }
-  if (storage_stats().live != live) compare.fail("a tensor outlived the check");
+  if (storage_stats().live != live)
+    Comparison{report, tolerance}.fail("a tensor outlived the check");
   return report;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <ostream>
 
 #include <tapestry/autograd/segment.h>
 #include <tapestry/tensor/reduce.h>
@@ -133,6 +134,11 @@ void Graph::drop_gradients() {
   for (size_t i = 0, n = std::min(nodes_.size(), grads_.size()); i < n; ++i) grads_[i] = Tensor();
 }
 
+/// Whether a segment is one of those that nodes [first, last) may end with.
+bool Graph::is_in(const Stretch& s, size_t first, size_t last) {
+  return s.segment && !s.running && s.first >= first && s.last <= last;
+}
+
 void Graph::run(size_t first, size_t last, const Flow& flow) {
   struct Restore {
     Flow &now, before;
@@ -143,13 +149,11 @@ void Graph::run(size_t first, size_t last, const Flow& flow) {
   make_room();
   size_t next = stretches_.size();  // segments up to here are yet to come
   for (size_t i = last; i-- > first;) {
-    while (next > 0 && (stretches_[next - 1].last > i + 1 || stretches_[next - 1].first < first ||
-                        stretches_[next - 1].running))
-      --next;
+    while (next > 0 && !is_in(stretches_[next - 1], first, i + 1)) --next;
     if (next > 0 && stretches_[next - 1].last == i + 1) {
       run_segment(--next);
       i = stretches_[next].first;
-      if (flow_.freeing) stretches_[next].segment.reset();
+      if (flow_.freeing) stretches_[next].segment.reset();  // its nodes are gone
     } else if (nodes_[i].outputs == 0) {
       continue;  // its gradient waits for the first output of the op
     } else {
@@ -178,20 +182,21 @@ void Graph::run_rules(size_t i) {
   const size_t end = i + node.outputs;
   if (request_) [[unlikely]]
     for (size_t k = i; k < end; ++k) answer(static_cast<uint32_t>(k));
-  const Tensor* given = nullptr;
-  uint32_t versions = 0;  // their sum: a version never falls
-  for (size_t k = i; k < end; ++k)
-    if (grads_[k].defined()) {
-      given = given ? given : &grads_[k];
-      versions += grads_[k].version();
-    }
+  const size_t begin = begin_of(i).rule;
+  const Tensor* given = nullptr;  // the first
+  uint32_t versions = 0;          // their sum: a version never falls
+  for (size_t k = i; k < end; ++k) {
+    if (!grads_[k].defined()) continue;
+    if (!given) given = &grads_[k];
+    versions += grads_[k].version();
+  }
   if (!given) return;
+  if (begin == node.rule_end) return void(grads_[i] = Tensor());
   running_ = i;
   if (recording.observer) [[unlikely]]
     recording.observer->backward_begin(node.name, i, *given);
   const Tensor* dy = &grads_[i];
-  for (size_t k = node.rule_end, begin = begin_of(i).rule; k-- > begin;)
-    rules_[k].run(*this, rules_[k], dy);
+  for (size_t k = node.rule_end; k-- > begin;) rules_[k].run(*this, rules_[k], dy);
   for (size_t k = i; k < end; ++k)
     if (grads_[k].defined()) versions -= grads_[k].version();
   require<TapeError>(versions == 0, "backward of ", node.name, " (#", i,

@@ -9,6 +9,7 @@
 // tapes: a thread keeps its graphs, so a warm step allocates nothing. Output values are not kept: a
 // temporary that no rule saved is freed at its semicolon.
 
+#include <iosfwd>
 #include <memory>
 #include <vector>
 
@@ -185,6 +186,7 @@ class Graph {
   Part begin_of(size_t node) const;
   void answer(uint32_t node);
   void run_rules(size_t node);
+  static bool is_in(const Stretch& s, size_t first, size_t last);
   void run_segment(size_t stretch);
   void shrink(size_t nodes, const Part& to);
   void show_gradients(size_t node) const;

@@ -9,6 +9,7 @@
 // that follows it. Bytes are those of the value and of what was saved for the backward pass.
 
 #include <chrono>
+#include <iosfwd>
 #include <map>
 #include <string>
 

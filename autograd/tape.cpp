@@ -74,6 +74,7 @@ Var Tape::watch(Tensor x) {
 }
 
 std::vector<Tensor> Tape::gradients(const Var& y, std::span<const Var> inputs, const Tensor& dy) {
+  require<TapeError>(!graph_->done(), "gradients: this Tape has already run backward");
   Request request;
   PoolVector<Target> targets;
   for (const Var& v : inputs) {

@@ -9,6 +9,7 @@
 
 #include <initializer_list>
 #include <iosfwd>
+#include <iosfwd>
 #include <span>
 #include <string>
 

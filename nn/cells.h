@@ -61,7 +61,7 @@ struct RNNCell {
   State zero(int64_t batch) const { return {detail::zeros(batch, w_hh.shape()[0], w_hh)}; }
 };
 
-/// Gates in the order i, f, g, o; formulas in tensor/fused.h. One bias (two would only be summed).
+/// Gates in the order i, f, g, o; formulas in tensor/gates.h. One bias (two would only be summed).
 struct LSTMCell {
   using Options = CellOptions;
   static constexpr int64_t gates = 4;
@@ -80,8 +80,8 @@ struct LSTMCell {
   Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
   State step(const Var& xw, const State& s) const { return step(xw, s, w_hh); }
   State step(const Var& xw, const State& s, const Var& w) const {
-    const Var hc = lstm_gates(affine(s.h, w, xw), s.c);
-    return {select(hc, 0, 0), select(hc, 0, 1)};
+    const auto [h, c] = lstm_gates(affine(s.h, w, xw), s.c);
+    return {h, c};
   }
   State zero(int64_t batch) const {
     const Var z = detail::zeros(batch, w_hh.shape()[0], w_hh);

@@ -1,7 +1,9 @@
 #include <tapestry/nn/checkpoint.h>
 
 #include <algorithm>
+#include <locale>
 #include <set>
+#include <sstream>
 
 namespace tapestry {
 namespace {

@@ -5,7 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <ostream>
+#include <iosfwd>
+#include <type_traits>
 
 #include <tapestry/tensor/error.h>
 
@@ -18,12 +19,12 @@ constexpr size_t size_of(DType dtype) { return dtype == f64 ? 8 : 4; }
 constexpr const char* name_of(DType dtype) {
   return dtype == f32 ? "f32" : dtype == f64 ? "f64" : "i32";
 }
-inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name_of(dtype); }
+std::ostream& operator<<(std::ostream& out, DType dtype);  // its name
 
 template <class T>
 inline constexpr DType dtype_of = [] {
   static_assert(std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, int32_t>,
-                "tensors hold float, double or int32_t");
+                "tensors hold float, double or int32_t (ids beyond 2^31 - 1 have no type)");
   return std::is_same_v<T, float> ? f32 : std::is_same_v<T, double> ? f64 : i32;
 }();
 

@@ -3,9 +3,11 @@
 //   op: what was given: what is wrong (hint)
 // Checks are always on, also in Release builds.
 
-#include <locale>
-#include <sstream>
+#include <iosfwd>
 #include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
 
 namespace tapestry {
 
@@ -38,6 +40,15 @@ struct NonFiniteError : Error {
 };
 /// A file that cannot be opened, read, written or renamed.
 struct FileError : Error {
+  enum class While { reading, writing };
+  /// `error_number` is the system's error number, 0 where it gave none.
+  explicit FileError(const std::string& text, While what = While::reading, int error_number = 0)
+      : Error(text), doing(what), reason(error_number) {}
+  While doing;
+  int reason;
+};
+/// No memory for a tensor.
+struct MemoryError : Error {
   using Error::Error;
 };
 /// A file whose contents are malformed or do not match what is loaded into.
@@ -45,13 +56,51 @@ struct FormatError : Error {
   using Error::Error;
 };
 
-/// Throws E with the concatenation of `parts`, numbers in the C locale.
+/// The text of an error. What needs streams is compiled once, in error.cpp.
+class Message {
+ public:
+  Message();
+  ~Message();
+  Message(const Message&) = delete;
+  template <class T>
+  void add(const T& part) {
+    if constexpr (std::is_convertible_v<const T&, std::string_view>)
+      append(std::string_view(part));
+    else if constexpr (std::is_floating_point_v<T>)
+      append(static_cast<double>(part));
+    else if constexpr (std::is_same_v<T, char>)
+      append(std::string_view(&part, 1));
+    else if constexpr (std::is_unsigned_v<T>)
+      append(static_cast<unsigned long long>(part));
+    else if constexpr (std::is_integral_v<T>)
+      append(static_cast<long long>(part));
+    else
+      stream() << part;
+  }
+  std::string text() const;
+
+ private:
+  void append(std::string_view text);
+  void append(double number);
+  void append(long long number);
+  void append(unsigned long long number);
+  std::ostream& stream();
+  struct Stream;
+  Stream* stream_;
+};
+
+/// The concatenation of `parts`, numbers in the C locale.
+template <class... Parts>
+[[gnu::noinline, gnu::cold]] std::string message_of(const Parts&... parts) {
+  Message message;
+  (message.add(parts), ...);
+  return message.text();
+}
+
+/// Throws E with the concatenation of `parts`.
 template <class E = Error, class... Parts>
 [[noreturn, gnu::noinline, gnu::cold]] void fail(const Parts&... parts) {
-  std::ostringstream text;
-  text.imbue(std::locale::classic());
-  (text << ... << parts);
-  throw E(text.str());
+  throw E(message_of(parts...));
 }
 
 /// fail<E>(parts...) unless `condition` holds; parts are only formatted on failure.

@@ -32,7 +32,7 @@ struct Around {
 /// A loop nest over N operands with mergeable dims merged; dim 0 is the inner loop.
 template <size_t N>
 struct LoopNest {
-  std::array<int64_t, kMaxRank> size{1};
+  std::array<int64_t, kMaxRank> size{1, 1, 1, 1, 1, 1};
   std::array<std::array<int64_t, N>, kMaxRank> stride{};
   size_t rank = 0;
   bool empty = false;
@@ -60,16 +60,21 @@ struct LoopNest {
   template <class F>
   void rows(F&& row) const {
     if (empty) return;
-    std::array<int64_t, N> at{};
+    std::array<int64_t, N> base{}, at{};
     std::array<int64_t, kMaxRank> index{};
-    for (size_t d = 0; d < std::max<size_t>(rank, 1);) {
-      row(at, size[0], stride[0]);
-      for (d = 1; d < rank; ++d) {
-        for (size_t n = 0; n < N; ++n) at[n] += stride[d][n];
+    for (size_t d = 3;;) {  // two loops nearly always suffice
+      for (int64_t j = 0; j < size[2]; ++j)
+        for (int64_t k = 0; k < size[1]; ++k) {
+          for (size_t n = 0; n < N; ++n) at[n] = base[n] + j * stride[2][n] + k * stride[1][n];
+          row(at, size[0], stride[0]);
+        }
+      for (d = 3; d < rank; ++d) {
+        for (size_t n = 0; n < N; ++n) base[n] += stride[d][n];
         if (++index[d] < size[d]) break;
-        for (size_t n = 0; n < N; ++n) at[n] -= size[d] * stride[d][n];
+        for (size_t n = 0; n < N; ++n) base[n] -= size[d] * stride[d][n];
         index[d] = 0;
       }
+      if (d >= rank) return;
     }
   }
 };

@@ -10,7 +10,8 @@
 namespace tapestry {
 namespace {
 
-/// The sum of f(x[i]) over a row: sixteen lanes in T per block of 512, blocks in double.
+/// The sum of f(x[i]) over a row: sixteen lanes in the type of f per block of 512, blocks in
+/// double.
 template <class T, class F>
 double sum_row(const T* x, int64_t step, int64_t n, F f) {
   double total = 0;
@@ -19,12 +20,13 @@ double sum_row(const T* x, int64_t step, int64_t n, F f) {
     return total;
   }
   constexpr int64_t kLanes = 16, kBlock = 512;
+  using Sum = decltype(f(*x));
   while (n >= kLanes) {
     const int64_t block = std::min(n, kBlock) / kLanes * kLanes;
-    T lanes[kLanes] = {};
+    Sum lanes[kLanes] = {};
     for (int64_t i = 0; i < block; i += kLanes)
       for (int64_t k = 0; k < kLanes; ++k) lanes[k] += f(x[i + k]);
-    for (const T lane : lanes) total += static_cast<double>(lane);
+    for (const Sum lane : lanes) total += static_cast<double>(lane);
     x += block;
     n -= block;
   }
@@ -192,7 +194,11 @@ Tensor log_softmax(const Tensor& a, int dim) {
 }
 
 double squared_norm(const Tensor& a) {
-  return sum_all("norm", a, [](auto x) { return x * x; });
+  const double total = sum_all("norm", a, [](auto x) { return x * x; });
+  if (a.dtype() == f64 || (total < 1e37 && total >= 1e-30 * static_cast<double>(a.numel())))
+    return total;
+  // f32 squares overflow, or are so small that what underflows could count
+  return sum_all("norm", a, [](auto x) { return static_cast<double>(x) * static_cast<double>(x); });
 }
 
 bool all_finite(const Tensor& a) {

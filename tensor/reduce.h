@@ -3,7 +3,6 @@
 // softmax along a dim. A dim out of range throws IndexError, i32 DTypeError.
 // f32 sums run in short blocks whose totals are added in f64, so their error does not grow with n.
 
-#include <tapestry/tensor/gather.h>
 #include <tapestry/tensor/tensor.h>
 
 namespace tapestry {
@@ -25,11 +24,6 @@ struct Extreme {
 Extreme max(const Tensor& a, int dim, bool keepdim = false);
 Extreme min(const Tensor& a, int dim, bool keepdim = false);
 
-using MaxResult = Extreme;
-inline Tensor place(const Tensor& values, const Tensor& at, const Shape& shape, int dim) {
-  return scatter_add(values, dim, at, shape);
-}
-
 /// Running sums along a dim: y[i] = a[0] + ... + a[i], and y[i] = a[i] + ... + a[n-1].
 Tensor cumsum(const Tensor& a, int dim);
 Tensor cumsum_reversed(const Tensor& a, int dim);
@@ -37,7 +31,7 @@ Tensor cumsum_reversed(const Tensor& a, int dim);
 Tensor softmax(const Tensor& a, int dim = -1);
 Tensor log_softmax(const Tensor& a, int dim = -1);
 
-/// The sum of squares of every element, accumulated in f64.
+/// The sum of squares of every element; f32 squares that overflow or vanish are added in f64.
 double squared_norm(const Tensor& a);
 /// True when no element is NaN or infinite.
 bool all_finite(const Tensor& a);

@@ -14,7 +14,8 @@ int64_t row_size(const Tensor& table) {
 
 void require_rows(const char* op, const Tensor& ids, int64_t rows) {
   require_defined(op, ids);
-  require<DTypeError>(ids.dtype() == i32, op, ": the ids are ", ids.dtype(), ", expected i32");
+  require<DTypeError>(ids.dtype() == i32, op, ": the ids are ", ids.dtype(),
+                      ", expected i32 (cast; larger ids than 2147483647 have no type)");
   const Tensor flat = ids.to_contiguous();
   const int32_t* id = flat.data<int32_t>();
   for (int64_t i = 0, n = ids.numel(); i < n; ++i)

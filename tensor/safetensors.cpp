@@ -22,9 +22,12 @@ static_assert(std::endian::native == std::endian::little, "elements are copied a
 constexpr uint64_t kMaxHeader = 100'000'000;  // bytes; the limit of the format
 constexpr const char* kMetadata = "__metadata__";
 
-[[noreturn]] void fail_system(const char* verb, const std::string& path) {
+using While = FileError::While;
+
+[[noreturn]] void fail_system(While doing, const std::string& path) {
   const int reason = errno;
-  fail<FileError>(verb, ": ", path, ": ", std::generic_category().message(reason));
+  const char* verb = doing == While::writing ? "write: " : "read: ";
+  throw FileError(verb + path + ": " + std::generic_category().message(reason), doing, reason);
 }
 
 /// A file descriptor that is closed at the end of its scope.
@@ -45,7 +48,7 @@ void write_all(int fd, const void* data, size_t size, const std::string& path) {
   while (size > 0) {
     const ssize_t n = ::write(fd, at, size);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_system("write", path);
+    if (n < 0) fail_system(While::writing, path);
     at += n;
     size -= static_cast<size_t>(n);
   }
@@ -118,7 +121,7 @@ void read_all(int fd, void* data, size_t size, uint64_t offset, const std::strin
   while (size > 0) {
     const ssize_t n = ::pread(fd, to, size, static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_system("read", path);
+    if (n < 0) fail_system(While::reading, path);
     require<FormatError>(n > 0, "read: ", path, ": the file ended while it was read");
     to += n;
     offset += static_cast<uint64_t>(n);
@@ -188,6 +191,8 @@ Entry parse_entry(const std::string& name, const Json& json, uint64_t data_size,
           "the product of the sizes overflows");
     bytes *= dims[i];
   }
+  check(strides / (entry.wide ? 8 : static_cast<int64_t>(size_of(entry.dtype))) < int64_t{1} << 60,
+        "the shape has too many elements");
   entry.shape = Shape(std::span<const int64_t>(dims.data(), sizes.size()));
 
   check(list_of_sizes(offsets) && offsets.size() == 2, "data_offsets is not a pair of positions");
@@ -213,7 +218,8 @@ Tensor read_tensor(int fd, const Entry& entry, uint64_t offset, const std::strin
   const std::span<int32_t> to = out.write<int32_t>();
   for (size_t i = 0; i < wide.size(); ++i) {
     require<FormatError>(std::in_range<int32_t>(wide[i]), "read: ", path, ": tensor ",
-                         quoted(entry.name), ": ", wide[i], " does not fit 32 bits");
+                         quoted(entry.name), ": ", wide[i],
+                         " does not fit 32 bits (there are no 64-bit indices)");
     to[i] = static_cast<int32_t>(wide[i]);
   }
   return out;
@@ -223,18 +229,18 @@ Tensor read_tensor(int fd, const Entry& entry, uint64_t offset, const std::strin
 
 void write_safetensors(const std::string& path, const NamedTensors& contents) {
   struct stat status;
-  require<FileError>(::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode), "write: ", path,
-                     ": exists and is not a regular file");
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    throw FileError("write: " + path + ": exists and is not a regular file", While::writing);
   static std::atomic<uint32_t> serial{0};
   const std::string temporary =
       path + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(serial++);
   {
     const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (file.fd < 0) fail_system("write", path);
+    if (file.fd < 0) fail_system(While::writing, path);
     try {
       write_contents(file.fd, contents, path);
       if (::fsync(file.fd) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0)
-        fail_system("write", path);
+        fail_system(While::writing, path);
     } catch (...) {
       ::unlink(temporary.c_str());
       throw;
@@ -245,14 +251,14 @@ void write_safetensors(const std::string& path, const NamedTensors& contents) {
   const Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // EINVAL: a file system that has nothing to sync for a directory.
   if (directory.fd < 0 || (::fsync(directory.fd) != 0 && errno != EINVAL))
-    fail_system("write", parent);
+    fail_system(While::writing, parent);
 }
 
 NamedTensors read_safetensors(const std::string& path) {
   // Without O_NONBLOCK, opening a pipe would wait for its writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   struct stat status;
-  if (file.fd < 0 || ::fstat(file.fd, &status) != 0) fail_system("read", path);
+  if (file.fd < 0 || ::fstat(file.fd, &status) != 0) fail_system(While::reading, path);
   require<FileError>(S_ISREG(status.st_mode), "read: ", path, ": is not a regular file");
 
   const auto size = static_cast<uint64_t>(status.st_size);
@@ -296,26 +302,6 @@ NamedTensors read_safetensors(const std::string& path) {
     out.tensors[entry.name] =
         read_tensor(file.fd, entry, sizeof header_size + header_size + entry.begin, path);
   return out;
-}
-
-// ---- metadata
-
-void NamedTensors::put(const std::string& key, const Rng& rng) {
-  const Rng::State& s = rng.state();
-  put(key + ".seed", s.seed);
-  put(key + ".stream", s.stream);
-  put(key + ".position", s.position);
-}
-
-Rng NamedTensors::rng(const std::string& key) const {
-  return Rng(Rng::State{number<uint64_t>(key + ".seed"), number<uint64_t>(key + ".stream"),
-                        number<uint64_t>(key + ".position")});
-}
-
-const std::string& NamedTensors::text(const std::string& key) const {
-  const auto found = metadata.find(key);
-  require<FormatError>(found != metadata.end(), "load: ", key, " is missing from the file");
-  return found->second;
 }
 
 }  // namespace tapestry

@@ -1,6 +1,7 @@
 #include <tapestry/tensor/shape.h>
 
 #include <algorithm>
+#include <ostream>
 
 namespace tapestry {
 
@@ -13,7 +14,8 @@ Shape::Shape(std::span<const int64_t> sizes) {
 
 int64_t checked_numel(const Shape& shape) {
   int64_t product = 1;  // sizes of 0 are left out, so that strides do not wrap around either
-  for (const int64_t size : shape.sizes()) {
+  for (int i = 0; i < shape.rank(); ++i) {
+    const int64_t size = shape[i];
     require<ShapeError>(size >= 0, "shape: size ", size, " is negative");
     require<ShapeError>(!__builtin_mul_overflow(product, std::max<int64_t>(size, 1), &product) &&
                             product < int64_t{1} << 60,
@@ -28,8 +30,7 @@ void Shape::outside(int dim) const {
 
 Shape Shape::without(int dim) const {
   Shape out = *this;
-  const auto at = out.sizes_.begin() + static_cast<std::ptrdiff_t>(index(dim));
-  std::copy(at + 1, out.sizes_.end(), at);
+  for (size_t i = index(dim); i + 1 < kMaxRank; ++i) out.sizes_[i] = out.sizes_[i + 1];
   out.sizes_[kMaxRank - 1] = 1;
   --out.rank_;
   return out;

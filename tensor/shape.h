@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
-#include <ostream>
+#include <iosfwd>
 #include <span>
 
 #include <tapestry/tensor/error.h>
@@ -27,7 +27,7 @@ class Shape {
   int64_t operator[](int dim) const { return sizes_[index(dim)]; }
   int64_t& operator[](int dim) { return sizes_[index(dim)]; }
   int64_t numel() const {
-    return sizes_[0] * sizes_[1] * sizes_[2] * sizes_[3] * sizes_[4] * sizes_[5];
+    return (sizes_[0] * sizes_[1]) * (sizes_[2] * sizes_[3]) * (sizes_[4] * sizes_[5]);
   }
   const std::array<int64_t, kMaxRank>& sizes() const { return sizes_; }  // 1 beyond the rank
   bool operator==(const Shape&) const = default;

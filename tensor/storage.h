@@ -59,12 +59,20 @@ class Storage {
 
   explicit operator bool() const { return block_ != nullptr; }
   bool operator==(const Storage&) const = default;
-  std::byte* data() const { return block_->data(); }
-  bool unique() const { return block_->refs.load(std::memory_order_acquire) == 1; }
-  uint32_t version() const { return block_ ? block_->version.load(std::memory_order_relaxed) : 0; }
-  void bump() const { block_->version.fetch_add(1, std::memory_order_relaxed); }
+  // Each throws Error when there is no block.
+  std::byte* data() const { return block()->data(); }
+  bool unique() const { return block()->refs.load(std::memory_order_acquire) == 1; }
+  uint32_t version() const { return block()->version.load(std::memory_order_relaxed); }
+  void bump() const { block()->version.fetch_add(1, std::memory_order_relaxed); }
 
  private:
+  StorageBlock* block() const {
+    if (!block_) [[unlikely]]
+      missing();
+    return block_;
+  }
+  [[noreturn, gnu::cold]] static void missing();
+
   StorageBlock* block_ = nullptr;
 };
 

@@ -7,10 +7,26 @@
 namespace tapestry {
 namespace {
 
-Strides without(Strides strides, int dim) {
-  std::copy(strides.begin() + dim + 1, strides.end(), strides.begin() + dim);
+/// `value` as T. A number that an index cannot hold throws ValueError.
+template <class T>
+T convert(const char* op, double value) {
+  if constexpr (std::is_integral_v<T>)
+    require<ValueError>(value > -2147483649.0 && value < 2147483648.0, op, ": i32 cannot hold ",
+                        value);
+  return static_cast<T>(value);
+}
+
+/// Throws ValueError for the first element that i32 cannot hold.
+void require_indices(const char* op, const Tensor& t) {
+  const std::vector<double> values = t.cast(f64).to_vector<double>();
+  for (size_t i = 0; i < values.size(); ++i)
+    require<ValueError>(values[i] > -2147483649.0 && values[i] < 2147483648.0, op, ": element ", i,
+                        " of ", t.shape(), " is ", values[i], ", which i32 cannot hold");
+}
+
+void drop(Strides& strides, int dim) {
+  for (auto i = static_cast<size_t>(dim); i + 1 < kMaxRank; ++i) strides[i] = strides[i + 1];
   strides[kMaxRank - 1] = 0;
-  return strides;
 }
 
 }  // namespace
@@ -29,7 +45,7 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
   Tensor out = empty(shape, dtype);
   dispatch_any(dtype, [&](auto zero) {
     using T = decltype(zero);
-    std::fill_n(out.data<T>(), out.numel(), static_cast<T>(value));
+    std::fill_n(out.data<T>(), out.numel(), convert<T>("full", value));
   });
   return out;
 }
@@ -66,11 +82,11 @@ Tensor Tensor::transpose(int dim0, int dim1) const {
   require<ShapeError>(rank() >= 2, "transpose: ", shape_, " has fewer than two dims");
   const int i = normalize_dim("transpose", shape_, dim0);
   const int j = normalize_dim("transpose", shape_, dim1);
-  Shape shape = shape_;
-  Strides strides = strides_;
-  std::swap(shape[i], shape[j]);
-  std::swap(strides[static_cast<size_t>(i)], strides[static_cast<size_t>(j)]);
-  return view(shape, strides);
+  Tensor out = *this;
+  std::swap(out.shape_[i], out.shape_[j]);
+  std::swap(out.strides_[static_cast<size_t>(i)], out.strides_[static_cast<size_t>(j)]);
+  out.update_contiguous();
+  return out;
 }
 
 Tensor Tensor::permute(std::span<const int> dims) const {
@@ -93,16 +109,23 @@ Tensor Tensor::select(int dim, int64_t index) const {
   const int d = normalize_dim("select", shape_, dim);
   require<IndexError>(index >= 0 && index < shape_[d], "select: index ", index, " is outside dim ",
                       d, " of ", shape_);
-  return view(shape_.without(d), without(strides_, d), index * strides_[static_cast<size_t>(d)]);
+  Tensor out = *this;
+  out.offset_ += index * strides_[static_cast<size_t>(d)];
+  out.shape_ = shape_.without(d);
+  drop(out.strides_, d);
+  out.update_contiguous();
+  return out;
 }
 
 Tensor Tensor::narrow(int dim, int64_t start, int64_t count) const {
   const int d = normalize_dim("narrow", shape_, dim);
   require<IndexError>(start >= 0 && count >= 0 && start <= shape_[d] - count, "narrow: ", count,
                       " from ", start, " on is outside dim ", d, " of ", shape_);
-  Shape shape = shape_;
-  shape[d] = count;
-  return view(shape, strides_, start * strides_[static_cast<size_t>(d)]);
+  Tensor out = *this;
+  out.offset_ += start * strides_[static_cast<size_t>(d)];
+  out.shape_[d] = count;
+  out.update_contiguous();
+  return out;
 }
 
 Tensor Tensor::slice(int dim, int64_t start, int64_t stop, int64_t step) const {
@@ -130,7 +153,9 @@ Tensor Tensor::unsqueeze(int dim) const {
 Tensor Tensor::squeeze(int dim) const {
   const int d = normalize_dim("squeeze", shape_, dim);
   require<ShapeError>(shape_[d] == 1, "squeeze: dim ", d, " of ", shape_, " is not 1");
-  return view(shape_.without(d), without(strides_, d));
+  Strides strides = strides_;
+  drop(strides, d);
+  return view(shape_.without(d), strides);
 }
 
 Tensor Tensor::expand(const Shape& shape) const {
@@ -208,7 +233,7 @@ Tensor& Tensor::set_(std::initializer_list<int64_t> index, double value) {
   const int64_t offset = offset_of(index);
   bump();
   dispatch_any(dtype_, [&](auto zero) {
-    data<decltype(zero)>()[offset] = static_cast<decltype(zero)>(value);
+    data<decltype(zero)>()[offset] = convert<decltype(zero)>("set_", value);
   });
   return *this;
 }
@@ -234,8 +259,9 @@ Tensor& Tensor::fill_(double value) {
   dispatch_any(dtype_, [&](auto zero) {
     using T = decltype(zero);
     T* x = data<T>();
+    const T element = convert<T>("fill_", value);
     LoopNest<1>(shape_, {strides_}).rows([&](auto at, int64_t n, auto step) {
-      for (int64_t i = 0; i < n; ++i) x[at[0] + i * step[0]] = static_cast<T>(value);
+      for (int64_t i = 0; i < n; ++i) x[at[0] + i * step[0]] = element;
     });
   });
   return *this;
@@ -246,6 +272,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
   require_defined("copy_", source);
   require<ShapeError>(broadcast("copy_", shape_, source.shape_) == shape_, "copy_: ", source.shape_,
                       " does not broadcast to ", shape_);
+  if (dtype_ == i32 && source.dtype_ != i32) require_indices("cast", source);
   if (must_copy_source("copy_", *this, source)) return copy_(source.clone());
   bump();
   dispatch_any(dtype_, [&](auto to) {

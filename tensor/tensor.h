@@ -40,7 +40,7 @@ class Tensor {
   const Shape& shape() const { return shape_; }
   int64_t size(int dim) const { return shape_[normalize_dim("size", shape_, dim)]; }
   int rank() const { return shape_.rank(); }
-  int64_t numel() const { return shape_.numel(); }
+  int64_t numel() const { return defined() ? shape_.numel() : 0; }
   DType dtype() const { return dtype_; }
   const Strides& strides() const { return strides_; }
   bool contiguous() const { return contiguous_; }
@@ -81,7 +81,9 @@ class Tensor {
 
   Tensor clone() const;
   Tensor to_contiguous() const { return contiguous_ ? *this : clone(); }
-  Tensor cast(DType dtype) const;  // the same handle when nothing changes
+  /// The same handle when nothing changes. To i32 it drops fractions, and throws ValueError for
+  /// what i32 cannot hold.
+  Tensor cast(DType dtype) const;
 
   // In place; the right-hand side broadcasts to this shape.
   Tensor& fill_(double value);
@@ -89,7 +91,8 @@ class Tensor {
   Tensor& add_(const Tensor& other, double scale = 1);
   Tensor& mul_(double factor);
 
-  // For kernels and the tape. data() does not check the type, the layout or the version.
+  // For kernels and the tape. data() does not check the type, the layout or the version; like
+  // unique() and bump() it throws Error for an undefined tensor, whose version is 0.
   template <class T>
   T* data() const {
     return reinterpret_cast<T*>(storage_.data()) + offset_;

@@ -57,6 +57,7 @@ refuses 65 'the columns are "month", "passengers"' "$csv" --value-column sales
 refuses 65 'the columns are "month", "passengers"' "$csv" --time-column day
 refuses 65 'one.csv: 1 value, at least 3' one.csv
 refuses 65 'short.csv: 49 values, at least 61' short.csv
+refuses 2 '--length: is of the synthetic series' compare --length 700
 refuses 65 'airline.csv: 144 values, at least 157' --test 120
 refuses 65 'word.csv:16:9: error: "many"' word.csv
 refuses 65 'constant.csv: column "passengers" is constant' constant.csv
@@ -108,6 +109,9 @@ grep -q 'held out  *24 from 1959-01 on' out || fail 'info does not say what is h
 works plot two
 works fit $quick -o direct --strategy direct --horizon 12 --test 1960-01 --month-features
 works forecast direct -q
+works fit $quick -o direct --overwrite --strategy direct --horizon 12  # 24 held out
+works forecast direct -q
+grep -q 'multi-step: the first 12 of 24, all forecast at 1958-12' out || fail 'direct over 12 of 24'
 refuses 2 'forecasts 12 values at once and no more' forecast direct -q --horizon 13
 works $quick -o future --test 0
 grep -q '^1961-12' out || fail 'nothing of the future with nothing held out'
@@ -115,15 +119,53 @@ works backtest $quick -o back --origins 3 --horizon 6
 [ "$(wc -l <back/backtest.csv)" -eq 19 ] || fail 'backtest.csv has not a row per origin and distance'
 grep -q 'intervals cover' out || fail 'no coverage of the intervals'
 
+awk 'length > 80' out | grep . >err && fail 'a table of the back-test is wider than 80 columns'
+works $quick -o wide --test 24
+awk 'length > 80' out | grep . >err && fail 'a table is wider than 80 columns'
+grep -q '^LSTM + ARIMA + Holt-Winters ' out || fail 'no combination'
+grep -q '^hybrid ' out || fail 'no hybrid'
+
 works compare -q -o versions --synthetic --length 500 --hidden 4 --batch 64
 grep -q 'largest difference' out || fail 'compare does not say how far the losses differ'
 grep -q '^batched, threads  *2 ' out || fail 'compare does not list every version'
+awk 'length > 80' out | grep . >err && fail 'a table of compare is wider than 80 columns'
 [ -s versions/growth.gp ] || fail 'no picture of the comparison'
 
 works $quick -o run --overwrite --no-log zero.csv
 works $quick -o run --overwrite --missing drop gap.csv
 refuses 65 'gap2.csv:16:1: error: no row for 2 months: 1950-03, 1950-04' gap2.csv
 works $quick -o run --overwrite --missing interpolate gap.csv
+
+# A config.json that was damaged is refused, field by field; old ones with numbers for names are not.
+damaged() {  # damaged SED-SCRIPT "TEXT IN THE MESSAGE"
+  cp -r two bad
+  sed "$1" two/config.json >bad/config.json
+  refuses 65 "$2" info bad
+  rm -r bad
+}
+damaged 's/"hidden": [0-9]*/"hidden": -4/' 'bad/config.json: model.hidden: '
+damaged 's/"hidden": [0-9]*/"hidden": "x"/' 'bad/config.json: model.hidden: '
+damaged '/"hidden"/d' 'bad/config.json: model.hidden: is missing'
+damaged 's/"lr": [0-9.e-]*/"lr": 0/' 'bad/config.json: training.lr: '
+damaged 's/"scale": "[a-z]*"/"scale": 7/' 'bad/config.json: preprocessing.scale: expected one of'
+damaged 's/"frequency": "[a-z]*"/"frequency": "often"/' 'bad/config.json: input.frequency: '
+damaged 's/"training_values": [0-9]*/"training_values": 9/' 'input.training_values: 9: expected'
+damaged 's/{/[/' 'not the settings of a run'
+cp -r two old
+sed 's/"scale": "[a-z]*"/"scale": 1/; s/"missing": "[a-z]*"/"missing": 0/; /"season":/d; /"kind"/d' \
+  two/config.json >old/config.json
+works info old
+
+# One value 300 times the others: a method that fails is a row that says why.
+sed 's/^1949-06,.*/1949-06,40000/' "$csv" >outlier.csv
+works $quick -o run --overwrite outlier.csv
+grep -q '^Holt-Winters (multiplicative)  *none  ' out || fail 'no row of the method that failed'
+
+# Times with commas are read again from the run.
+awk -F, 'NR > 1 { print "\"week, " NR "\"," $2 } NR == 1 { print "t,y" }' "$csv" >commas.csv
+works fit $quick -o commas --freq none --season 12 commas.csv
+works forecast commas -q --csv
+grep -q '^"week, 145",test,' out || fail 'times with commas are not quoted'
 
 # Series of every frequency, found in the file.
 series() {  # series NAME FORMAT-OF-date(1) STEP COUNT
@@ -140,15 +182,69 @@ series weekly %Y-%m-%d 168 140
 series yearly %Y 8766 60
 awk 'BEGIN { print "quarter,units"; for (i = 0; i < 60; i++)
   printf "%d-Q%d,%d\n", 1990 + int(i / 4), i % 4 + 1, 50 + i + i % 4 * 5 }' >quarterly.csv
-for name in hourly daily weekly quarterly; do
+series 10-minute '%Y-%m-%d %H:%M' 1 400
+awk -F, 'NR > 1 { n = NR - 2; printf "2001-01-%02d %02d:%02d,%d\n", 1 + n / 144, n / 6 % 24,
+  n % 6 * 10, $2 } NR == 1' 10-minute.csv >t && mv t 10-minute.csv
+series business-daily '%Y-%m-%d %u' 24 90
+awk -F, 'NR == 1 || $1 !~ / [67]$/ { sub(/ [1-7],/, ","); print }' business-daily.csv >t &&
+  mv t business-daily.csv
+for name in hourly daily weekly quarterly yearly 10-minute business-daily; do
   works $quick -o run --overwrite --test 8 $name.csv
   sed -n 's/.*"frequency": "\(.*\)",*/\1/p' run/config.json | grep -qx $name || fail "not $name"
 done
 works $quick -o run --overwrite --test 8 yearly.csv
+grep -q '^Holt (linear trend) ' out || fail 'no Holt without a season'
+grep -q '^seasonal naive' out && fail 'a seasonal naive forecast without a season'
+works $quick -o run --overwrite --test 8 --season 3 yearly.csv
+grep -q '^seasonal naive' out || fail 'no seasonal naive forecast with --season'
+sed '1!s/,/;/; 1s/,/;/; s/$/,5/; 1s/,5//' yearly.csv >comma.csv
+works $quick -o run --overwrite --test 8 comma.csv
+sed -n 2p run/series.csv | grep -q '\.5$' || fail 'a decimal comma was not read'
+{ head -n 1 daily.csv; sed 1d daily.csv | sort -r; } >backwards.csv
+works $quick -o one --test 8 daily.csv
+works $quick -o run --overwrite --test 8 backwards.csv
+cmp -s one/forecast.csv run/forecast.csv || fail 'a series that runs backwards has other forecasts'
+sed '1!s/^\([0-9]*\)-\([0-9]*\)-\([0-9]*\)/\3.\2.\1/' daily.csv >german.csv
+works $quick -o run --overwrite --test 8 german.csv
+cmp -s one/forecast.csv run/forecast.csv || fail 'days.months.years are read otherwise'
+head -n 12 german.csv >doubtful.csv
+refuses 65 'may be 2001-01-02 or 2001-02-01' $quick --test 0 --lookback 1 doubtful.csv
+sed '1!s/^\([0-9]*\)-\([0-9]*\)-/\1_\2_/' daily.csv >odd.csv
+refuses 65 'is not a time that is read' odd.csv
 { echo v; seq 101 200; } >rows.csv  # their times are 1 to 100: 24 is a number of values all the same
 works --runs 1 --epochs 1 -o run --overwrite rows.csv
 grep -q "76 to learn from, 24 held out" err || fail "24 values held out of plain rows"
 works $quick -o run --overwrite --test 8 --freq none --no-log --no-seasonal-difference daily.csv
+
+# Many series: long and wide, with bad ones among them.
+awk 'BEGIN { print "shop,month,sales"; for (s = 1; s <= 12; s++) for (t = 0; t < 60; t++)
+  printf "s%d,%d-%02d,%.3f\n", s, 2001 + int(t / 12), t % 12 + 1,
+    (20 + s) * (1 + 0.3 * (t % 12 == s) + 0.01 * t + 0.02 * (t * t * s % 7)) }' >panel.csv
+works -q --runs 1 --test 6 -o panel --id-column shop panel.csv
+grep -q '^hybrid  *[0-9.]*%' out || fail 'no scores of the hybrid'
+for file in config.json panel.csv times.csv model.safetensors forecast.csv forecast_wide.csv \
+  metrics.json page.gp mase.gp; do
+  [ -s panel/$file ] || fail "panel/$file is missing"
+done
+[ "$(wc -l <panel/forecast.csv)" -eq 73 ] || fail 'not a forecast for each series and month'
+grep -q '^s12,2005-12,test,' panel/forecast.csv || fail 'no forecast of the last month'
+cp panel/metrics.json first.json
+works forecast panel -q --json
+cmp -s out first.json || fail 'a run of a panel that is read again has other scores'
+awk -F, 'NR > 1 { if ($1 != last) printf "%s%s", (NR > 2 ? "\n" : ""), $1; last = $1
+  printf ",%s", $3 } END { print "" }' panel.csv >wide.csv
+works -q --runs 1 --test 6 -o wide --overwrite --wide --freq M wide.csv
+cmp -s wide/forecast_wide.csv panel/forecast_wide.csv || fail 'the wide form has other forecasts'
+cut -d, -f 1-55 wide.csv >known.csv
+cut -d, -f 1,56-61 wide.csv >next.csv
+works fit -q --runs 1 --test 0 --horizon 6 -o known --wide --freq M known.csv
+works forecast known -q --actual next.csv --json
+cmp -s wide/metrics.json out || fail 'scores against a file of what followed are others'
+{ cat wide.csv; echo 'flat,5,5,5,5'; } >bad.csv
+refuses 65 'series flat: bad.csv:13: constant' -q --wide bad.csv
+works --runs 1 --test 6 -o run --overwrite --wide --freq M --skip-bad bad.csv
+grep -q 'left out: series flat' err || fail 'a series that is left out is not named'
+refuses 2 '--hidden: is of the LSTM for one series' -q --wide --hidden 3 wide.csv
 
 # Without gnuplot there is a chart in characters instead.
 mkdir bin

@@ -175,17 +175,59 @@ TEST_CASE("conformal half widths are the ranks that their definition asks for, a
   // Errors of a naive forecast of 0, 1, 0, 2, 0, 3 ... one step ahead: 1, 1, 2, 2, 3, 3 ...
   std::vector<double> values;
   for (int i = 0; i < 41; ++i) values.push_back(i % 2 == 0 ? 0 : (i + 1) / 2);
-  const auto fit = baselines()[0].fit(std::span(values).first(1), 1);
-  const Intervals intervals = calibrate(*fit, std::span(values).subspan(1), 30, false);
-  REQUIRE(intervals.known());
+  const auto fit = baselines(1)[0].fit(std::span(values).first(1), 1);
+  const Intervals one = calibrate(*fit, std::span(values).subspan(1), 1, false);
   // 40 errors 1, 1, 2, 2, ..., 20, 20: the ranks are ceil(41 * 0.8) = 33 and ceil(41 * 0.95) = 39.
-  CHECK(intervals.half_width(0, 1) == 17);
-  CHECK(intervals.half_width(1, 1) == 20);
-  CHECK(intervals.half_widths[1].size() == 22);  // 41 - 22 = 19 errors
+  CHECK(one.half_width(0, 1) == doctest::Approx(17));
+  CHECK(one.half_width(1, 1) == doctest::Approx(20));
+
+  const auto again = baselines(1)[0].fit(std::span(values).first(1), 1);
+  const Intervals intervals = calibrate(*again, std::span(values).subspan(1), 30, false);
+  REQUIRE(intervals.known());
+  CHECK(intervals.half_widths[1].size() == 30);
   for (size_t h = 2; h <= 30; ++h)
     CHECK(intervals.half_width(1, h) >= intervals.half_width(1, h - 1));
-  CHECK(intervals.half_width(1, 88) == doctest::Approx(2 * intervals.half_width(1, 22)));
-  CHECK(intervals.low(0, 1, 100) == 83);
-  CHECK(intervals.high(0, 1, 100) == 117);
-  CHECK_THROWS_AS(calibrate(*fit, std::span(values).first(18), 3, false), ValueError);
+  CHECK(intervals.half_width(1, 120) == doctest::Approx(2 * intervals.half_width(1, 30)));
+  CHECK(one.low(0, 1, 100) == doctest::Approx(83));
+  CHECK(one.high(0, 1, 100) == doctest::Approx(117));
+}
+
+TEST_CASE("a short series has intervals, too, from all distances together") {
+  std::vector<double> values;
+  for (int i = 0; i < 9; ++i) values.push_back(i % 3);
+  const auto fit = baselines(1)[0].fit(std::span(values).first(1), 1);
+  const Intervals intervals = calibrate(*fit, std::span(values).subspan(1), 3, false);
+  CHECK(intervals.half_width(1, 3) > 0);  // 8 + 7 + 6 errors
+  CHECK_THROWS_AS(calibrate(*fit, std::span(values).first(8), 2, false), ValueError);  // 15
+  CHECK(calibration_size(120, 12, 37, 12) == 36);
+  CHECK(calibration_size(40, 1, 15, 8) == 13);
+  CHECK(calibration_size(20, 1, 15, 8) == 0);
+}
+
+TEST_CASE("what follows a forecast takes only the end of a long series") {
+  std::vector<double> values;
+  for (size_t t = 0; t < 400; ++t) values.push_back(passengers()[t % 144] + static_cast<double>(t));
+  LstmSettings s = quick();
+  s.month_features = true;
+  const LstmForecaster model(values, 12, s);
+  const Preprocessing recent = model.preprocessing().recent(12);
+  CHECK(recent.z().size() == 12);
+  CHECK(recent.size() == 400);
+  CHECK(recent.value(0.3) == model.preprocessing().value(0.3));
+  LstmForecaster fed = model;
+  const std::vector<double> ahead = model.forecast(15);
+  for (const double value : ahead) {
+    CHECK(fed.forecast(1)[0] == doctest::Approx(value).epsilon(1e-9));
+    fed.update(value);
+  }
+}
+
+TEST_CASE("an epoch of a long series sees at most so many windows") {
+  LstmSettings s = quick();
+  s.most_windows = 10;
+  const LstmForecaster few(first(100), 12, s);
+  s.most_windows = 20'000;
+  const LstmForecaster all(first(100), 12, s);
+  CHECK(few.losses().size() == 2);
+  CHECK(few.losses()[1] != all.losses()[1]);
 }

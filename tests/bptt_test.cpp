@@ -291,17 +291,162 @@ TEST_CASE("truncation that does not exist is refused") {
   CHECK_NOTHROW(m.loss());
 }
 
-TEST_CASE("an exact truncation inside the step of another is refused") {
-  Rng rng(3);
-  RNN<RNNCell> inner(2, 2, rng);
-  inner.bptt = {BpttMode::exact, 1};
-  const RNNCell cell(2, 2, rng);
-  const Packing p = Packing::uniform(3, 1);
-  const Var x = Tensor::full({3, 2}, 0.5);
-  const auto step = [&](int64_t first, int64_t count, const RNNCell::State& s) {
-    const Var h = inner(reshape(narrow(x, 0, first, count), {1, count, 2})).y;
-    return cell.step(reshape(h, {count, 2}), s);
+namespace {
+
+/// An RNN inside the step of another: a row's input, read feature by feature.
+struct Nested {
+  RNN<RNNCell> inner;
+  RNNCell cell;
+  FIELDS(inner, cell)
+  Tensor x;  // (T B, features)
+  Bptt bptt;
+
+  Var loss() const {
+    const auto step = [&](int64_t first, int64_t count, const RNNCell::State& s) {
+      const Var rows = x.narrow(0, first, count).transpose().reshape({x.size(1), count, 1});
+      return cell.step(output(inner(rows).state), s);
+    };
+    const auto out = unroll(Packing::uniform(x.size(0) / 2, 2), cell.zero(2), bptt, step);
+    return sum(square(out.y)) + sum(out.last.h * 0.3);
+  }
+};
+
+Nested nested(Rng& rng) {
+  return cast(Nested{RNN<RNNCell>(1, 3, rng), RNNCell(0, 3, rng), random({8, 3}, rng), {}}, f64);
+}
+
+Gradients gradients_of(Nested& m) {
+  Tape tape;
+  tape.backward(m.loss());
+  return take_gradients(m);
+}
+
+}  // namespace
+
+TEST_CASE("an exact truncation inside the step of another truncates each by itself") {
+  CAPTURE(kSeed);
+  Rng rng(kSeed);
+  Nested m = nested(rng);
+  m.bptt = m.inner.bptt = {BpttMode::full};
+  const Gradients whole = gradients_of(m);
+  m.bptt = m.inner.bptt = {BpttMode::exact, 100};
+  CHECK(difference(gradients_of(m), whole) < 1e-12);
+  for (const int64_t steps : {0, 1, 2}) {  // outside cut, inside whole; and the other way round
+    m.inner.bptt = {BpttMode::full};
+    m.bptt = {BpttMode::exact, steps};
+    const Gradients outer = gradients_of(m);
+    m.inner.bptt = {BpttMode::exact, 100};
+    CHECK(difference(gradients_of(m), outer) < 1e-12);
+    m.inner.bptt = {BpttMode::exact, steps};
+    m.bptt = {BpttMode::full};
+    const Gradients inner = gradients_of(m);
+    m.bptt = {BpttMode::exact, 100};
+    CHECK(difference(gradients_of(m), inner) < 1e-12);
+    CHECK(difference(outer, whole) > 1e-9);
+    CHECK(difference(inner, whole) > 1e-9);
+  }
+}
+
+TEST_CASE("an exception inside an exact step leaves the tape usable") {
+  Rng rng(kSeed);
+  RNN<RNNCell> rnn = cast(RNN<RNNCell>(2, 3, rng), f64);
+  rnn.bptt = {BpttMode::exact, 2};
+  const Tensor x = random({5, 2, 2}, rng);
+  const auto gradients = [&](bool fails) {
+    Tape tape;
+    if (fails) {
+      const RNNCell& cell = rnn.cells[0];
+      int calls = 0;
+      CHECK_THROWS_AS(unroll(Packing::uniform(5, 2), cell.zero(2), rnn.bptt,
+                             [&](int64_t, int64_t count, const RNNCell::State& s) {
+                               if (++calls == 6) throw std::runtime_error("no");  // all at once
+                               return cell.step(Tensor::zeros({count, 3}, f64), s);
+                             }),
+                      std::runtime_error);
+    }
+    tape.backward(sum(square(rnn(x).y)));
+    return take_gradients(rnn);
   };
-  const Tape tape;
-  CHECK_THROWS_AS(unroll(p, cell.zero(1), {BpttMode::exact, 1}, step), TapeError);
+  const Gradients expected = gradients(false);
+  CHECK(difference(gradients(true), expected) == 0);
+}
+
+TEST_CASE_TEMPLATE("a step that draws its own masks is found out by exact truncation", Number,
+                   float, double) {
+  CAPTURE(kSeed);
+  Rng rng(kSeed);
+  const GRUCell cell = cast(GRUCell(4, 20, rng), dtype_of<Number>);
+  const Packing p(std::vector<int64_t>{9, 4, 7});
+  const Tensor xw = cell.input(random({p.rows(), 4}, rng).cast(dtype_of<Number>)).value();
+  Rng drops(kSeed);
+  const auto run = [&](Rng* generator, double factor) {
+    const Tape tape;
+    return unroll(p, cell.zero(3), {BpttMode::exact, 2},
+                  [&](int64_t first, int64_t count, const GRUCell::State& s) {
+                    const Var x = xw.narrow(0, first, count) * factor;
+                    return cell.step(x, {dropout(s.h, 0.05, generator)});
+                  });
+  };
+  CHECK_THROWS_WITH_AS(
+      run(&drops, 1),
+      "unroll: the step gave other states for all rows at once than it did one time step after the "
+      "other, which exact truncation needs to be the same (draw masks for all rows before, and "
+      "narrow them in the step to the rows that it is told)",
+      ValueError);
+  CHECK_NOTHROW(run(nullptr, 1));
+  CHECK_NOTHROW(run(nullptr, std::numeric_limits<double>::quiet_NaN()));
+  CHECK_NOTHROW(run(nullptr, std::numeric_limits<double>::infinity()));
+}
+
+TEST_CASE_TEMPLATE("recomputed steps give the same gradients", Cell, RNNCell, LSTMCell, GRUCell,
+                   TwoSpeedCell) {
+  CAPTURE(kSeed);
+  for (const int64_t layers : {1, 2})
+    for (const auto& lengths : kLengths)
+      for (const Bptt& bptt : {Bptt{BpttMode::full}, Bptt{BpttMode::chunk, 3}})
+        for (const int64_t recompute : {1, 2, 3, 5, 100}) {
+          CAPTURE(recompute);
+          auto m = subject<Cell>(layers, lengths);
+          m.rnn.bptt = bptt;
+          const auto run = [&] {
+            Tape tape;
+            const Var loss = m.loss();
+            tape.backward(loss);
+            return std::pair(loss.value().item(), take_gradients(m));
+          };
+          const auto [loss, expected] = run();
+          m.rnn.bptt.recompute = recompute;
+          const auto [again, gradients] = run();
+          CHECK(again == doctest::Approx(loss).epsilon(1e-14));
+          CHECK(difference(gradients, expected) < 1e-12);
+        }
+}
+
+TEST_CASE("recomputation that does not exist is refused") {
+  auto m = subject<RNNCell>(1, {3, 3});
+  m.rnn.bptt = {.mode = BpttMode::exact, .steps = 1, .recompute = 2};
+  CHECK_THROWS_WITH_AS(m.loss(),
+                       "bptt: recompute is 2: exact truncation keeps all steps (use chunk or full)",
+                       ValueError);
+  m.rnn.bptt = {.mode = BpttMode::full, .recompute = -1};
+  CHECK_THROWS_WITH_AS(m.loss(), "bptt: recompute is -1, expected 0 (no) or a number of steps",
+                       ValueError);
+}
+
+TEST_CASE("gradients of the inputs of a truncated run are those that backward gives") {
+  CAPTURE(kSeed);
+  for (const BpttMode mode : {BpttMode::exact, BpttMode::chunk, BpttMode::full}) {
+    auto m = subject<LSTMCell>(2, {2, 7, 1, 5, 7});
+    m.rnn.bptt = {mode, 2};
+    Tape tape;
+    const Var loss = m.loss();
+    const auto asked = tape.gradients(loss, {m.x, m.initial[0], m.rnn.cells[1].w_hh});
+    const auto again = tape.gradients(loss, {m.rnn.cells[1].w_hh});
+    tape.backward(loss);
+    const Gradients all = take_gradients(m);
+    CHECK(difference(asked[0], all.at("x")) < 1e-13);
+    CHECK(difference(asked[1], all.at("initial.0")) < 1e-13);
+    CHECK(difference(asked[2], all.at("rnn.cells.1.w_hh")) < 1e-13);
+    CHECK(difference(again[0], all.at("rnn.cells.1.w_hh")) < 1e-13);
+  }
 }

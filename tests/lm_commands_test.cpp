@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/commands.h>
 #include <unistd.h>
@@ -11,7 +12,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
@@ -131,8 +131,9 @@ TEST_CASE("a short demo lowers the loss and leaves a whole run behind") {
        {"config.json", "vocab.txt", "best", "last", "metrics.csv", "metrics.jsonl", "results.json",
         "run.json", "learning_curve.csv", "learning_curve.gp"})
     CHECK_MESSAGE(fs::exists(fs::path("run") / name), name);
-  const auto results = nlohmann::json::parse(contents("run/results.json"));
-  const double floor = results.at("floor"), loss = results.at("valid_loss");
+  const auto results = app::Json::parse(contents("run/results.json"));
+  const auto floor = results.at("floor").get<double>();
+  const auto loss = results.at("valid_loss").get<double>();
   CHECK(floor > 1.6);
   CHECK(floor < 1.9);
   CHECK(loss < 3.5);  // ln V is 4.7
@@ -143,7 +144,7 @@ TEST_CASE("a short demo lowers the loss and leaves a whole run behind") {
   const Ended json = train_small({"--json", "--quiet", "--overwrite"});
   CHECK(json.code == 0);
   CHECK(json.err.empty());
-  CHECK(nlohmann::json::parse(json.out).at("valid_loss") == loss);  // and reproducible
+  CHECK(app::Json::parse(json.out).at("valid_loss").get<double>() == loss);  // and reproducible
 }
 
 TEST_CASE("eval, score, sample and info read the run that train has left") {
@@ -177,12 +178,11 @@ TEST_CASE("eval, score, sample and info read the run that train has left") {
     double total = 0;
     for (const auto& line : lines(lm_command({"score", "run", "t.txt", "--unit", "ln"}).out))
       total -= std::stod(line);
-    const auto eval = nlohmann::json::parse(lm_command({"eval", "run", "t.txt", "--json"}).out);
+    const auto eval = app::Json::parse(lm_command({"eval", "run", "t.txt", "--json"}).out);
     CHECK(total == doctest::Approx(eval.at("loss").get<double>() * eval.at("tokens").get<double>())
                        .epsilon(1e-6));
     const auto at = [&](const char* batch) {
-      return nlohmann::json::parse(
-                 lm_command({"eval", "run", "t.txt", "--json", "--batch", batch}).out)
+      return app::Json::parse(lm_command({"eval", "run", "t.txt", "--json", "--batch", batch}).out)
           .at("loss")
           .get<double>();
     };

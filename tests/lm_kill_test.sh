@@ -71,6 +71,46 @@ for (( i = 1; i <= kills; ++i )); do
 done
 ends_same killed "killed $kills times, then on"
 
+# A sentence of thousands of words: signals and limits hold inside it, and it goes on to the bit.
+lm synth --size 900 2> /dev/null | tr '\n' ' ' > long.txt
+echo >> long.txt
+lm synth --size 40 2> /dev/null >> long.txt
+long=(long.txt --hidden 16 --valid-split 0 --epochs 3 --batch 2 --no-shuffle --progress none)
+lm train "${long[@]}" -o long > out 2> err
+verdict $? 'a long sentence'
+lm train "${long[@]}" -o limited --max-tokens 5000 > out 2> err && [[ $(< out) == *'ended by --max-tokens'* ]] &&
+  (( $(grep -o '"tokens": [0-9]*' limited/results.json | grep -o '[0-9]*') < 9000 ))
+verdict $? 'a limit inside a long sentence'
+lm train "${long[@]}" -o limited --resume --max-tokens 0 > out 2> err && [[ $(params limited) == $(params long) ]]
+verdict $? 'a limit inside a long sentence, then on'
+lm train "${long[@]}" -olimited --resume > out 2> err && [[ $(params limited) == $(params long) ]]
+verdict $? '-oDIRECTORY is read as -o DIRECTORY is'
+(cd limited && lm train --resume -o . > ../out 2> ../err && cd .. && [[ $(params limited) == $(params long) ]])
+verdict $? 'a run is resumed from another directory'
+
+lm "${options[@]}" --size 100000 -o removed2 --save-every 50 > out 2> err & job=$!
+for (( i = 0; i < 600; ++i )); do
+  [[ -e removed2/last ]] && break
+  sleep 0.05
+done
+rm -rf removed2
+wait $job 2> err_kill
+[[ $? == 74 && $(< err) == *'removed'* && $(< err) != *'free some'* ]]
+verdict $? 'a run directory that is removed while training'
+
+train unhappy --max-steps 40
+before=$(< unhappy/metrics.csv)
+train unhappy --resume --size 500
+[[ $? != 0 && $(< unhappy/metrics.csv) == "$before" ]]
+verdict $? 'a refused resume leaves the metrics alone'
+rm unhappy/metrics.csv
+train unhappy --resume --max-steps 0 && [[ $(< err) == *'metrics.csv'*'training goes on'* && $(params unhappy) == $(params whole) ]]
+verdict $? 'without metrics.csv a run goes on'
+
+lm "${options[@]}" --optimizer sgd --lr 50 -o wild > out 2> err
+[[ $? == 10 && $(< err) == *'diverged'*'ln V'* ]]
+verdict $? 'a hopeless loss is divergence'
+
 train damaged --max-steps 170 --save-every 20
 last=damaged/$(readlink damaged/last)
 printf 'x' | dd of="$last" bs=1 seek=3000 conv=notrunc 2> err_kill

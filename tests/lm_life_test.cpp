@@ -79,6 +79,12 @@ TEST_CASE("a place is kept exactly, also before there is a best loss") {
   CHECK_FALSE(back.valid_loss);
 }
 
+TEST_CASE("a sum of hopeless losses does not overflow") {
+  LossSum sum;
+  for (int i = 0; i < 1000; ++i) sum.add(1e30, 700);
+  CHECK(sum.mean() > 100'000);
+}
+
 TEST_CASE("checkpoints: the last few are kept, a damaged one gives way to the one before it") {
   const Temporary temporary;
   const app::RunDirectory directory(temporary.path, run_files(), app::IfRunExists::overwrite);
@@ -109,6 +115,11 @@ TEST_CASE("a run is resumed only under the settings it was trained with") {
   const auto changed = changed_settings(before, now);
   REQUIRE(changed.size() == 2);
   CHECK(changed[0] == "cell is \"rnn\" in the run, not \"gru\"");
+  now = before;
+  now.input.valid = {"moved.txt"};
+  CHECK(changed_settings(before, now).empty());
+  now.input.valid_split = 0.2;  // its name begins like one that may change
+  CHECK(changed_settings(before, now).size() == 1);
 }
 
 TEST_CASE("a stream has every token once, in order, in any number of columns") {

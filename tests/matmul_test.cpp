@@ -3,7 +3,9 @@
 #include <limits>
 
 #include <tapestry/tensor/arith.h>
+#include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/matmul.h>
+#include <tapestry/tensor/threads.h>
 
 #include "random_tensors.h"
 
@@ -157,4 +159,18 @@ TEST_CASE("sizes that do not fit a product are errors") {
   CHECK_THROWS_AS(matmul_into(t, Tensor::zeros({20, 2}), Tensor::zeros({2, 3}), 0), ShapeError);
   Tensor f = Tensor::zeros({20, 3}, f64);
   CHECK_THROWS_AS(matmul_into(f, Tensor::zeros({20, 2}), Tensor::zeros({2, 3}), 0), DTypeError);
+}
+
+TEST_CASE("thread counts are as before at the end of their scopes") {
+  const std::string before = blas_description();
+  {
+    const BlasThreads two(2);
+    const KernelThreads three(3);
+    CHECK(kernel_threads == 3);
+    CHECK_THROWS_AS(KernelThreads(0), ValueError);
+    CHECK_THROWS_AS(BlasThreads(0), ValueError);
+    CHECK(kernel_threads == 3);
+  }
+  CHECK(kernel_threads == 1);
+  CHECK(blas_description() == before);
 }

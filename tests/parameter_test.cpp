@@ -49,7 +49,8 @@ TEST_CASE("a copy keeps values and freezing, not gradients or who applies them")
   CHECK_FALSE(b.ref()->held);
   CHECK(b.grad().empty());
   const Parameter wide = parameter({3}, 1);
-  CHECK_THROWS_WITH_AS(a = wide, "a parameter whose gradient something applies cannot change from (2) to (3)",
+  CHECK_THROWS_WITH_AS(a = wide,
+                       "a parameter whose gradient something applies cannot change from (2) to (3)",
                        ShapeError);
   CHECK_THROWS_AS(a = Parameter(wide).share() = wide, Error);
 }
@@ -142,4 +143,15 @@ TEST_CASE("a gradient that nobody wants ignores what it is given") {
   CHECK(g.empty());
   CHECK_THROWS_AS(g.dense(), Error);
   CHECK_THROWS_AS(g.rows(), Error);
+}
+
+TEST_CASE("ids may be refilled between two backward passes that add to one gradient") {
+  const Parameter table = parameter({3, 2}, 1);
+  Tensor ids = Tensor::indices({0});
+  for (const int32_t id : {0, 2}) {
+    ids.fill_(id);
+    Tape tape;
+    tape.backward(sum(embedding(Var(table), ids)));
+  }
+  CHECK(gradient(table) == std::vector<double>{1, 1, 0, 0, 1, 1});
 }

@@ -184,6 +184,19 @@ TEST_CASE("softmax neither overflows nor hides a NaN") {
   CHECK_THROWS_AS(softmax(Tensor::scalar(1)), IndexError);
 }
 
+TEST_CASE("the squared norm of f32 neither overflows nor vanishes") {
+  for (const int64_t n : {1, 40}) {
+    const double count = static_cast<double>(n);
+    const auto near = [](double x, double y) { return std::abs(x / y - 1) < 1e-6; };
+    CHECK(near(squared_norm(Tensor::full({n}, 2e19)), 4e38 * count));
+    CHECK(near(squared_norm(Tensor::full({n}, 1e-23)), 1e-46 * count));
+    CHECK(near(squared_norm(Tensor::full({n, 2}, 3e30).select(1, 0)), 9e60 * count));
+  }
+  CHECK(squared_norm(Tensor::zeros({40})) == 0);
+  CHECK(std::isnan(squared_norm(Tensor::full({40}, kNan))));
+  CHECK(squared_norm(Tensor::full({40}, kInf)) == kInf);
+}
+
 TEST_CASE("all_finite sees one bad element in any layout") {
   Rng rng(kSeed);
   CAPTURE(kSeed);

@@ -7,10 +7,10 @@
 
 #include <tapestry/nn/init.h>
 #include <tapestry/tensor/arith.h>
-#include <tapestry/tensor/fused.h>
+#include <tapestry/tensor/cross_entropy.h>
 #include <tapestry/tensor/matmul.h>
 #include <tapestry/tensor/reduce.h>
-#include <tapestry/tensor/softmax_loss.h>
+#include <tapestry/tensor/softmax/softmax_loss.h>
 #include <tapestry/tensor/threads.h>
 
 using namespace tapestry;

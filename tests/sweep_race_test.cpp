@@ -1,8 +1,11 @@
 // lm sweep and lm race on tiny data: what they print and leave, and what they refuse.
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <tapestry/examples/lm/experiments/race.h>
 #include <tapestry/examples/lm/experiments/sweep.h>
+
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -36,6 +39,23 @@ TrainSettings tiny(const fs::path& output) {
   s.common.quiet = true;
   s.output = output.string();
   return s;
+}
+
+/// What f writes to standard output.
+template <class F>
+std::string printed(F&& f) {
+  const Directory directory;
+  const std::string path = (directory.path / "out").string();
+  std::fflush(stdout);
+  const int saved = dup(STDOUT_FILENO), file = open(path.c_str(), O_WRONLY | O_CREAT, 0600);
+  dup2(file, STDOUT_FILENO);
+  f();
+  std::fflush(stdout);
+  dup2(saved, STDOUT_FILENO);
+  close(saved), close(file);
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
 }
 
 std::string contents(const fs::path& path) {
@@ -86,6 +106,25 @@ TEST_CASE("a sweep leaves a row for every pair") {
   CHECK(table.find("\n64,3,simulated,") != std::string::npos);
   CHECK(fs::exists(directory.path / "sweep" / "scatter.gp"));
   CHECK_THROWS_AS(sweep(s), app::UserError);  // the directory is taken
+}
+
+TEST_CASE(
+    "speedups from runs that were too short are marked, and a race within its noise has no "
+    "winner") {
+  const Directory directory;
+  SweepSettings s{.train = tiny(directory.path / "sweep"), .workers = {64}, .batch = {1}};
+  const std::string table = printed([&] { sweep(s); });
+  CHECK(table.find("not to be trusted") != std::string::npos);
+  RaceSettings r{.train = tiny(directory.path / "race"),
+                 .workers = 1,
+                 .threads = 1,
+                 .every = 20,
+                 .probe = 2,
+                 .most = 200,
+                 .targets = {1000}};
+  const std::string result = printed([&] { race(r); });  // of two that do the same
+  CHECK(result.find("no clear winner") != std::string::npos);
+  CHECK(result.find("wins") == std::string::npos);
 }
 
 TEST_CASE("a race ends when both have stayed below the lowest target") {

@@ -7,9 +7,12 @@
 
 #include <tapestry/tensor/arith.h>
 #include <tapestry/tensor/conv1d.h>
-#include <tapestry/tensor/fused.h>
+#include <tapestry/tensor/cross_entropy.h>
+#include <tapestry/tensor/gates.h>
+#include <tapestry/tensor/gather.h>
 #include <tapestry/tensor/loops.h>
 #include <tapestry/tensor/matmul.h>
+#include <tapestry/tensor/normalize.h>
 #include <tapestry/tensor/print.h>
 #include <tapestry/tensor/reduce.h>
 #include <tapestry/tensor/rows.h>
@@ -320,6 +323,23 @@ TEST_CASE("cast converts and copy_ converts into place") {
   CHECK(t.cast(f32).to_vector<float>() == std::vector<float>{1.75f, -2.25f, 3, 0});
   CHECK(t.cast(i32).to_vector<int32_t>() == std::vector<int32_t>{1, -2, 3, 0});
   CHECK(t.transpose().cast(f32).to_vector<float>() == std::vector<float>{1.75f, 3, -2.25f, 0});
+  const double inf = std::numeric_limits<double>::infinity();
+  for (const double bad : {kNan, inf, -inf, 2147483648.0, -2147483904.0, 1e300}) {
+    CAPTURE(bad);
+    const Tensor x = Tensor::from({2, 2}, {0, 1, bad, 3}, f64);
+    CHECK_THROWS_AS(x.cast(i32), ValueError);
+    CHECK_THROWS_AS(x.cast(f32).transpose().cast(i32), ValueError);
+    CHECK_THROWS_AS(Tensor::zeros({2, 2}, i32).copy_(x), ValueError);
+    CHECK_THROWS_AS(Tensor::full({2}, bad, i32), ValueError);
+    CHECK_THROWS_AS(Tensor::zeros({2}, i32).fill_(bad), ValueError);
+    CHECK_THROWS_AS(Tensor::zeros({2}, i32).set_({1}, bad), ValueError);
+  }
+  CHECK_THROWS_WITH_AS(Tensor::from({2}, {0, kNan}, f64).cast(i32),
+                       "cast: element 1 of (2) is nan, which i32 cannot hold", ValueError);
+  CHECK_THROWS_WITH_AS(Tensor::from({2}, {0, -3e9}, f64).cast(i32),
+                       "cast: element 1 of (2) is -3e+09, which i32 cannot hold", ValueError);
+  CHECK(Tensor::from({2}, {2147483647.5, -2147483648.5}, f64).cast(i32).to_vector<int32_t>() ==
+        std::vector<int32_t>{2147483647, -2147483647 - 1});
   Tensor out = Tensor::zeros({3, 2, 2});
   out.copy_(t);
   CHECK(out.at({2, 0, 1}) == -2.25);
@@ -369,6 +389,11 @@ TEST_CASE("an undefined tensor is an error everywhere, never a crash") {
   CHECK_FALSE(u.defined());
   CHECK(text(u) == "undefined tensor");
   CHECK(u.version() == 0);
+  CHECK(u.numel() == 0);
+  CHECK_THROWS_WITH_AS(u.data<float>(),
+                       "an undefined tensor has no elements (it may only be assigned to)", Error);
+  CHECK_THROWS_AS((void)u.unique(), Error);
+  CHECK_THROWS_AS(u.bump(), Error);
 #define THROWS(...) throws(#__VA_ARGS__, [&] { (void)(__VA_ARGS__); })
   THROWS(u.size(0)), THROWS(u.transpose()), THROWS(u.select(0, 0)), THROWS(u.narrow(0, 0, 0));
   THROWS(u.expand({3})), THROWS(u.reshape({1})), THROWS(u.reshape(Shape{}));
@@ -448,7 +473,7 @@ TEST_CASE("tensors without elements pass through") {
   CHECK(squared_norm(e) == 0);
   CHECK(all_finite(e));
   CHECK(e.clone().fill_(3).add_(e).mul_(2).numel() == 0);
-  CHECK(lstm_gates(Tensor::zeros({0, 8}), Tensor::zeros({0, 2})).hc.shape() == Shape{2, 0, 2});
+  CHECK(lstm_gates(Tensor::zeros({0, 8}), Tensor::zeros({0, 2})).h.shape() == Shape{0, 2});
   CHECK(gru_gates(Tensor::zeros({0, 6}), Tensor::zeros({0, 6}), Tensor::zeros({0, 2})).h.shape() ==
         Shape{0, 2});
   CHECK(normalize(e, 1e-5).x.shape() == Shape{0, 3});

@@ -10,7 +10,7 @@
 #include <tapestry/nn/init.h>
 #include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/matmul.h>
-#include <tapestry/tensor/softmax_loss.h>
+#include <tapestry/tensor/softmax/softmax_loss.h>
 #include <tapestry/tensor/threads.h>
 
 #include <algorithm>

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include <tapestry/autograd/ops/arithmetic.h>
-#include <tapestry/tensor/random.h>
 
 namespace tapestry {
 
@@ -13,9 +12,21 @@ inline Var exp(const Var& a) {
   return record("exp", y, from_output(a, y, [](auto dy, auto e) { return dy * e; }));
 }
 
+/// e^x - 1, exact near 0.
+inline Var expm1(const Var& a) {
+  const Tensor y = expm1(a.value());
+  return record("expm1", y, from_output(a, y, [](auto dy, auto e) { return dy * (e + 1); }));
+}
+
 /// Natural logarithm.
 inline Var log(const Var& a) {
   return record("log", log(a.value()), from_input(a, [](auto dy, auto x) { return dy / x; }));
+}
+
+/// ln(1 + x), exact near 0.
+inline Var log1p(const Var& a) {
+  return record("log1p", log1p(a.value()),
+                from_input(a, [](auto dy, auto x) { return dy / (1 + x); }));
 }
 
 inline Var sqrt(const Var& a) {
@@ -26,6 +37,23 @@ inline Var sqrt(const Var& a) {
 inline Var square(const Var& a) {
   return record("square", square(a.value()),
                 from_input(a, [](auto dy, auto x) { return 2 * dy * x; }));
+}
+
+inline Var pow(const Var& a, double exponent) {
+  return record("pow", pow(a.value(), exponent),
+                from_input(a, exponent, [](auto dy, auto x, auto e) {
+                  return e == 0 ? 0 : dy * e * std::pow(x, e - 1);
+                }));
+}
+
+/// Radians.
+inline Var sin(const Var& a) {
+  return record("sin", sin(a.value()),
+                wrt(a, a.value(), [](const Tensor& dy, const Tensor& x) { return dy * cos(x); }));
+}
+inline Var cos(const Var& a) {
+  return record("cos", cos(a.value()),
+                wrt(a, a.value(), [](const Tensor& dy, const Tensor& x) { return dy * -sin(x); }));
 }
 
 /// The gradient at 0 is 0.
@@ -41,61 +69,6 @@ inline Var clamp(const Var& a, double low, double high) {
                 from_input(a, low, high, [](auto dy, auto x, auto lo, auto hi) {
                   return x < lo || x > hi ? 0 : dy;
                 }));
-}
-
-inline Var tanh(const Var& a) {
-  const Tensor y = tanh(a.value());
-  return record("tanh", y, from_output(a, y, [](auto dy, auto t) { return dy * (1 - t * t); }));
-}
-
-/// 1 / (1 + e^-x)
-inline Var sigmoid(const Var& a) {
-  const Tensor y = sigmoid(a.value());
-  return record("sigmoid", y, from_output(a, y, [](auto dy, auto s) { return dy * s * (1 - s); }));
-}
-
-/// max(x, 0); the gradient at 0 is 0.
-inline Var relu(const Var& a) {
-  const Tensor y = relu(a.value());
-  return record("relu", y, from_output(a, y, [](auto dy, auto r) { return r > 0 ? dy : 0; }));
-}
-
-/// ln(1 + e^x)
-inline Var softplus(const Var& a) {
-  return record(
-      "softplus", softplus(a.value()),
-      wrt(a, a.value(), [](const Tensor& dy, const Tensor& x) { return dy * sigmoid(x); }));
-}
-
-/// mask != 0 ? a : b, elementwise with broadcasting; the mask is an i32 tensor.
-inline Var where(const Tensor& mask, const Var& a, const Var& b) {
-  return record("where", where(mask, a.value(), b.value()),
-                wrt(a, mask,
-                    [](const Tensor& dy, const Tensor& m) {
-                      return where(m, dy, Tensor::scalar(0, dy.dtype()));
-                    }),
-                wrt(b, mask, [](const Tensor& dy, const Tensor& m) {
-                  return where(m, Tensor::scalar(0, dy.dtype()), dy);
-                }));
-}
-
-/// `value` where mask != 0.
-inline Var masked_fill(const Var& a, const Tensor& mask, double value) {
-  return where(mask, Tensor::scalar(value, a.dtype()), a);
-}
-
-/// Zeroes each element with probability p and scales the rest by 1/(1-p) (Srivastava et al., 2014).
-/// Without a generator, or with p = 0, it is the identity: that is how a model evaluates.
-inline Var dropout(const Var& a, double p, Rng* rng) {
-  require<ValueError>(p >= 0 && p < 1, "dropout: p is ", p, ", expected 0 <= p < 1");
-  if (!rng || p == 0) return a;
-  Tensor mask = Tensor::empty(a.shape(), a.dtype());
-  dispatch("dropout", a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    for (T& m : mask.write<T>()) m = rng->uniform() < p ? T{0} : static_cast<T>(1 / (1 - p));
-  });
-  return record("dropout", a.value() * mask,
-                wrt(a, mask, [](const Tensor& dy, const Tensor& m) { return dy * m; }));
 }
 
 }  // namespace tapestry

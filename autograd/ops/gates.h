@@ -1,22 +1,22 @@
 #pragma once
-// The pointwise halves of recurrent cells, fused: see tensor/fused.h for the formulas.
+// The pointwise halves of recurrent cells, fused: see tensor/gates.h for the formulas.
 
 #include <tapestry/autograd/record.h>
-#include <tapestry/tensor/fused.h>
+#include <tapestry/tensor/gates.h>
 
 namespace tapestry {
 
-/// z (B, 4H): gates i, f, g, o before activation; c (B, H) -> (2, B, H): h' and c'.
-inline Var lstm_gates(const Var& z, const Var& c) {
+/// z (B, 4H): gates i, f, g, o before activation; c (B, H) -> h' and c' (B, H).
+inline std::array<Var, 2> lstm_gates(const Var& z, const Var& c) {
   const LstmGates y = lstm_gates(z.value(), c.value());
-  return record(
-      "lstm_gates", y.hc,
-      wrt(jointly(z, c), y.gates, c.value(),
-          [](const Tensor& dy, Grad& dz, Grad& dc, const Tensor& gates, const Tensor& old) {
-            const LstmGatesGrad d = lstm_gates_backward(dy, gates, old);
-            dz.add(d.dz);
-            dc.add(d.dc);
-          }));
+  return record_all<2>("lstm_gates", {y.h, y.c},
+                       wrt(jointly(z, c), y.gates, c.value(),
+                           [](const Tensor& dh2, const Tensor& dc2, Grad& dz, Grad& dc,
+                              const Tensor& gates, const Tensor& old) {
+                             const LstmGatesGrad d = lstm_gates_backward(dh2, dc2, gates, old);
+                             dz.add(d.dz);
+                             dc.add(d.dc);
+                           }));
 }
 
 /// x, u (B, 3H): input and recurrent parts of the gates r, z, n; h (B, H) -> h' (B, H).

@@ -1,9 +1,8 @@
 #pragma once
-// Reductions over one dim or all elements, and what normalises along a dim.
+// Reductions over one dim or all elements, and running sums.
 
-#include <tapestry/autograd/ops/elementwise.h>
 #include <tapestry/autograd/ops/shape.h>
-#include <tapestry/tensor/fused.h>
+#include <tapestry/tensor/gather.h>
 #include <tapestry/tensor/reduce.h>
 
 namespace tapestry {
@@ -41,39 +40,31 @@ inline Var mean(const Var& a, int dim, bool keepdim = false) {
                     }));
 }
 
-/// Largest along a dim; the gradient goes to the first of equals.
-inline Var max(const Var& a, int dim, bool keepdim = false) {
-  const MaxResult m = max(a.value(), dim, keepdim);
+namespace detail {
+/// An extreme along a dim, whose gradient goes to where it was found.
+inline Var extreme(const char* name, const Var& a, const Extreme& m, int dim) {
   return record(
-      "max", m.values,
-      wrt(a, m.indices, a.shape(), dim,
-          [](const Tensor& dy, const Tensor& at, Shape s, int d) { return place(dy, at, s, d); }));
+      name, m.values,
+      wrt(a, m.indices, a.shape(), dim, [](const Tensor& dy, const Tensor& at, Shape s, int d) {
+        return scatter_add(dy, d, at, s);
+      }));
+}
+}  // namespace detail
+
+/// Largest and smallest along a dim; the gradient goes to the first of equals.
+inline Var max(const Var& a, int dim, bool keepdim = false) {
+  return detail::extreme("max", a, max(a.value(), dim, keepdim), dim);
+}
+inline Var min(const Var& a, int dim, bool keepdim = false) {
+  return detail::extreme("min", a, min(a.value(), dim, keepdim), dim);
 }
 inline Var max(const Var& a) { return max(reshape(a, {-1}), 0); }
+inline Var min(const Var& a) { return min(reshape(a, {-1}), 0); }
 
-inline Var softmax(const Var& a, int dim = -1) {
-  const Tensor y = softmax(a.value(), dim);
-  return record("softmax", y, wrt(a, y, dim, [](const Tensor& dy, const Tensor& p, int d) {
-                  return p * (dy - sum(dy * p, d, true));
-                }));
-}
-
-inline Var log_softmax(const Var& a, int dim = -1) {
-  const Tensor y = log_softmax(a.value(), dim);
-  return record("log_softmax", y, wrt(a, y, dim, [](const Tensor& dy, const Tensor& l, int d) {
-                  return dy - exp(l) * sum(dy, d, true);
-                }));
-}
-
-/// Normalises the last dim (Ba, Kiros & Hinton, 2016): gain (x - mean) / sqrt(variance + eps) +
-/// bias.
-inline Var layer_norm(const Var& a, const Var& gain, const Var& bias, double eps = 1e-5) {
-  const Normalized n = normalize(a.value(), eps);
-  const Var x = record("layer_norm", n.x,
-                       wrt(a, n.x, n.scale, [](const Tensor& dy, const Tensor& v, const Tensor& s) {
-                         return normalize_backward(dy, v, s);
-                       }));
-  return x * gain + bias;
+/// Running sums along a dim.
+inline Var cumsum(const Var& a, int dim) {
+  return record("cumsum", cumsum(a.value(), dim),
+                wrt(a, dim, [](const Tensor& dy, int d) { return cumsum_reversed(dy, d); }));
 }
 
 }  // namespace tapestry

@@ -1,9 +1,7 @@
 #pragma once
-// Views, joins and rows.
+// Views: none of them copies, except reshape where strides do not allow it.
 
 #include <tapestry/autograd/record.h>
-#include <tapestry/tensor/arith.h>
-#include <tapestry/tensor/rows.h>
 
 namespace tapestry {
 
@@ -40,62 +38,34 @@ inline Var narrow(const Var& a, int dim, int64_t start, int64_t count) {
       }));
 }
 
-namespace detail {
-struct Piece {  // of a joined tensor
-  int dim;
-  int64_t start, count;
-};
-}  // namespace detail
-
-/// Joins along an existing dim.
-inline Var concat(std::span<const Var> parts, int dim = 0) {
-  PoolVector<Tensor> values;
-  PoolVector<detail::Piece> pieces;
-  int64_t start = 0;
-  for (const Var& part : parts) {
-    require_defined("concat", part.value());
-    const int64_t count = part.shape()[normalize_dim("concat", part.shape(), dim)];
-    values.push_back(part.value());
-    pieces.push_back({dim, start, count});
-    start += count;
-  }
-  return record("concat", concat(values, dim),
-                wrt_each(parts, std::span<const detail::Piece>(pieces),
-                         [](const Tensor& dy, const detail::Piece& p) {
-                           return dy.narrow(p.dim, p.start, p.count);
-                         }));
-}
-inline Var concat(std::initializer_list<Var> parts, int dim = 0) {
-  return concat(std::span(parts.begin(), parts.size()), dim);
+/// Elements start, start + step, ... below stop along a dim (see Tensor::slice).
+inline Var slice(const Var& a, int dim, int64_t start, int64_t stop, int64_t step = 1) {
+  return record("slice", a.value().slice(dim, start, stop, step),
+                wrt(a, dim, start, stop, step,
+                    [](Grad& da, const Tensor& dy, int d, int64_t i, int64_t j, int64_t k) {
+                      da.dense().slice(d, i, j, k).add_(dy);
+                    }));
 }
 
-/// Joins equal shapes along a new dim put before `dim` (0 ... rank).
-inline Var stack(std::span<const Var> parts, int dim = 0) {
-  require<ShapeError>(!parts.empty(), "stack: no tensors given");
-  const int rank = parts[0].value().rank();
-  require<IndexError>(dim >= 0 && dim <= rank, "stack: dim ", dim, " is outside 0 ... ", rank);
-  PoolVector<Tensor> values;
-  PoolVector<detail::Piece> pieces;
-  for (const Var& part : parts) {
-    require<ShapeError>(part.shape() == parts[0].shape(), "stack: ", parts[0].shape(), " and ",
-                        part.shape(), " differ");
-    values.push_back(part.value().reshape(part.shape().with(dim, 1)));
-    pieces.push_back({dim, static_cast<int64_t>(pieces.size()), 1});
-  }
-  return record(
-      "stack", concat(values, dim),
-      wrt_each(parts, std::span<const detail::Piece>(pieces),
-               [](const Tensor& dy, const detail::Piece& p) { return dy.select(p.dim, p.start); }));
-}
-inline Var stack(std::initializer_list<Var> parts, int dim = 0) {
-  return stack(std::span(parts.begin(), parts.size()), dim);
+/// Repeats sizes of 1 and missing leading dims.
+inline Var expand(const Var& a, const Shape& shape) {
+  return record("expand", a.value().expand(shape), wrt(a, [](const Tensor& dy) { return dy; }));
 }
 
-/// table (V, ...), ids i32 (..) -> (.., ...): gathers rows. A parameter gets a row-sparse gradient.
-inline Var embedding(const Var& table, const Tensor& ids) {
-  return record(
-      "embedding", take_rows("embedding", table.guarded(), ids),
-      wrt(table, ids, [](Grad& d, const Tensor& dy, const Tensor& i) { d.add_rows(i, dy); }));
+/// Dim i of the result is dim dims[i] of a.
+inline Var permute(const Var& a, std::initializer_list<int> dims) {
+  std::array<int, kMaxRank> back{};
+  const Tensor y = a.value().permute(dims);
+  for (int i = 0; i < y.rank(); ++i)
+    back[static_cast<size_t>(normalize_dim("permute", y.shape(), dims.begin()[i]))] = i;
+  return record("permute", y,
+                wrt(a, back, [](const Tensor& dy, const std::array<int, kMaxRank>& d) {
+                  return dy.permute(std::span(d).first(static_cast<size_t>(dy.rank())));
+                }));
 }
+
+/// A dim of size 1 before `dim` (-1: behind the last), and without it.
+inline Var unsqueeze(const Var& a, int dim) { return reshape(a, a.value().unsqueeze(dim).shape()); }
+inline Var squeeze(const Var& a, int dim) { return reshape(a, a.value().squeeze(dim).shape()); }
 
 }  // namespace tapestry

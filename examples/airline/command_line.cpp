@@ -11,16 +11,16 @@ namespace tapestry::airline {
 namespace {
 
 /// Options before a command would be those of no command at all, and silently lost.
-void require_command_first(const CLI::App& app, const std::string& command) {
-  for (const CLI::Option* option : app.get_options())
-    if (option->count() > 0)
-      throw app::UserError(
-          app::ExitCode::usage,
-          fmt::format("{}: stands before the command {}", option->get_name(), command),
-          fmt::format("airline {} [OPTION]... [FILE]", command));
+void require_command_first(const app::Command& app, const std::string& command) {
+  const std::string given = app.first_given();
+  if (!given.empty())
+    throw app::UserError(app::ExitCode::usage,
+                         fmt::format("{}: stands before the command {}", given, command),
+                         fmt::format("airline {} [OPTION]... [FILE]", command));
 }
 
 app::ExitCode fit_and_forecast(FitSettings s, bool json) {
+  if (s.input.is_panel()) return fit_panel(s, json);
   const Run run = fit_run(s);
   return forecast(run, {.run = s.output, .json = json, .quiet = s.common.quiet});
 }
@@ -39,9 +39,9 @@ app::ExitCode command_line(const std::vector<const char*>& words) {
   app->footer(
       "Without a command: fit, then forecast.\nExample: airline sales.csv --value-column units");
 
-  std::vector<std::pair<CLI::App*, std::function<app::ExitCode()>>> commands;
+  std::vector<std::pair<app::Command*, std::function<app::ExitCode()>>> commands;
   const auto add = [&](const char* name, const char* text, auto& settings, auto command) {
-    CLI::App* options = app->add_subcommand(name, text);
+    app::Command* options = app->add_subcommand(name, text);
     add_options(*options, settings);
     commands.emplace_back(options, [&settings, command] { return command(settings); });
   };
@@ -63,7 +63,7 @@ app::ExitCode command_line(const std::vector<const char*>& words) {
   if (!app::parse(*app, static_cast<int>(words.size()), words.data())) return app::ExitCode::ok;
   for (const auto& [options, command] : commands)
     if (options->parsed()) {
-      require_command_first(*app, options->get_name());
+      require_command_first(*app, options->name());
       return command();
     }
   return fit_and_forecast(both, json);

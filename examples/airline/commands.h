@@ -12,7 +12,7 @@ namespace tapestry::airline {
 app::ExitCode command_line(const std::vector<const char*>& words);
 
 /// Trains on all but the last values of a series and leaves a run directory.
-void add_options(CLI::App& command, FitSettings& settings);
+void add_options(app::Command& command, FitSettings& settings);
 app::ExitCode fit(const FitSettings& settings);
 /// The same for a caller that goes on with the run, which lies in settings.output.
 Run fit_run(FitSettings& settings);
@@ -20,12 +20,17 @@ Run fit_run(FitSettings& settings);
 /// Forecasts from the end of a run's training part, and says how far it was off.
 struct ForecastSettings {
   std::string run;
-  size_t horizon = 0;  // 0: the run's own
+  size_t horizon = 0;       // 0: the run's own
+  std::string actual = {};  // of a panel: file of what followed
   bool json = false, csv = false, quiet = false;
 };
-void add_options(CLI::App& command, ForecastSettings& settings);
+void add_options(app::Command& command, ForecastSettings& settings);
 app::ExitCode forecast(const ForecastSettings& settings);
 app::ExitCode forecast(const Run& run, const ForecastSettings& settings);
+
+/// The same for many series, by --id-column or --wide: one model for all.
+app::ExitCode fit_panel(const FitSettings& settings, bool json);
+app::ExitCode forecast_panel(const ForecastSettings& settings);
 
 /// Fits at many origins in turn and forecasts from each: how well forecasts are to be trusted.
 struct BacktestSettings {
@@ -38,7 +43,7 @@ struct BacktestSettings {
   bool overwrite = false, json = false;
   app::CommonOptions common;
 };
-void add_options(CLI::App& command, BacktestSettings& settings);
+void add_options(app::Command& command, BacktestSettings& settings);
 app::ExitCode backtest(const BacktestSettings& settings);
 
 /// Trains one LSTM in every version of versions.h and compares their times.
@@ -49,21 +54,21 @@ struct CompareSettings {
   std::string output;
   bool overwrite = false, json = false, quiet = false;
 };
-void add_options(CLI::App& command, CompareSettings& settings);
+void add_options(app::Command& command, CompareSettings& settings);
 app::ExitCode compare(const CompareSettings& settings);
 
 /// Draws a run's pictures once more.
 struct PlotSettings {
   std::string run;
 };
-void add_options(CLI::App& command, PlotSettings& settings);
+void add_options(app::Command& command, PlotSettings& settings);
 app::ExitCode plot(const PlotSettings& settings);
 
 /// Prints what a run is.
 struct InfoSettings {
   std::string run;
 };
-void add_options(CLI::App& command, InfoSettings& settings);
+void add_options(app::Command& command, InfoSettings& settings);
 app::ExitCode info(const InfoSettings& settings);
 
 }  // namespace tapestry::airline

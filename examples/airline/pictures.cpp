@@ -11,6 +11,34 @@ namespace {
 
 using Style = app::Series::Style;
 
+constexpr size_t kMostPoints = 2000;  // of a curve: more than there are pixels
+
+/// The lowest and the highest of each few neighbouring points, so that a long curve keeps its
+/// shape; of a band, every so many points.
+app::Series thinned(const app::Series& full) {
+  const size_t n = full.x.size();
+  if (n <= kMostPoints) return full;
+  const bool band = full.style == Style::band;
+  const size_t stride = (n + kMostPoints - 1) / kMostPoints * (band ? 1 : 2);
+  app::Series out{full.name, {}, {}, {}, full.style, full.shade};
+  const auto keep = [&](size_t i) {
+    out.x.push_back(full.x[i]);
+    out.y.push_back(full.y[i]);
+    if (band) out.y_high.push_back(full.y_high[i]);
+  };
+  for (size_t first = 0; first < n; first += stride) {
+    const auto begin = full.y.begin() + static_cast<ptrdiff_t>(first);
+    const auto end = full.y.begin() + static_cast<ptrdiff_t>(std::min(n, first + stride));
+    const auto [low, high] = std::minmax_element(begin, end);
+    const size_t a = static_cast<size_t>(std::min(low, high) - full.y.begin());
+    const size_t b = static_cast<size_t>(std::max(low, high) - full.y.begin());
+    keep(band ? first : a);
+    if (!band && b != a) keep(b);
+  }
+  if (out.x.back() != full.x.back()) keep(n - 1);
+  return out;
+}
+
 class Curves {
  public:
   Curves(const Run& run, const Timeline& line) : run_(run), line_(line) {}
@@ -24,7 +52,7 @@ class Curves {
       out.x.push_back(x_of(run_.series, line_.time, t));
       out.y.push_back(values[t]);
     }
-    return out;
+    return style == Style::band ? out : thinned(out);
   }
 
   app::Series band(size_t level) const {
@@ -33,13 +61,19 @@ class Curves {
         curve(fmt::format("{} %", Intervals::levels[level]), low, 0, low.size(), Style::band);
     for (const double y : high)
       if (!std::isnan(y)) out.y_high.push_back(y);
-    return out;
+    out.shade = level == 0 ? 0.4 : 0.2;  // within 80 % darker than within 95 %
+    return thinned(out);
   }
 
  private:
   const Run& run_;
   const Timeline& line_;
 };
+
+/// "ARIMA(0,1,1) on logs" -> "ARIMA"
+std::string short_title(const std::string& title) {
+  return title.substr(0, std::min(title.find('('), title.find(" (")));
+}
 
 /// From the last training value on, so that the line joins the actual one.
 std::vector<double> joined(const Timeline& line, std::span<const double> forecast) {
@@ -76,19 +110,21 @@ app::Plot forecast_picture(const Run& run, const Timeline& line) {
   if (run.intervals.known())
     for (const size_t level : {1, 0}) plot.series.push_back(curves.band(level));
   const std::span<const double> forecast(line.forecast);
-  plot.series.push_back(
-      curves.curve("LSTM", joined(line, forecast.subspan(split)), split - 1, line.size()));
+  plot.series.push_back(curves.curve(title(run.settings.training.model),
+                                     joined(line, forecast.subspan(split)), split - 1,
+                                     line.size()));
   plot.series.push_back(curves.curve("fitted", line.forecast, first, split));
-  for (const Baseline& b : baselines()) try {
-      const std::string name = b.name;
-      if (name != "arima" && name != "holt_winters" && name != "seasonal_naive") continue;
-      const auto path = b.fit(run.split().train(), season_of(run.series))->forecast(horizon);
-      plot.series.push_back(curves.curve(name == "arima"          ? "ARIMA"
-                                         : name == "holt_winters" ? "Holt-Winters"
-                                                                  : "seasonal naive",
-                                         joined(line, path), split - 1, line.size()));
-    } catch (const ValueError&) {  // the tables say why
+  for (const Baseline& b : baselines(season_of(run.series))) {
+    const std::string name = b.name;
+    if (name != "seasonal_naive" && !name.starts_with("holt") && name != "arima") continue;
+    try {
+      const std::vector<double> path =
+          checked_forecast(b, run.split().train(), season_of(run.series), horizon);
+      plot.series.push_back(
+          curves.curve(short_title(b.title), joined(line, path), split - 1, line.size()));
+    } catch (const Error&) {  // the tables say why
     }
+  }
   return plot;
 }
 
@@ -97,7 +133,7 @@ app::Plot residual_picture(const Run& run, const Timeline& line) {
   for (size_t t = 0; t < line.size(); ++t) residual[t] = line.actual[t] - line.forecast[t];
   const Curves curves(run, line);
   app::Plot plot{
-      .title = run.series.name + ": actual - LSTM",
+      .title = fmt::format("{}: actual - {}", run.series.name, title(run.settings.training.model)),
       .x_label = period_name(run.series.frequency),
       .y_label = "residual",
       .series = {curves.curve("one step ahead, training part", residual, 0, run.train_size)},
@@ -113,6 +149,8 @@ app::Plot loss_picture(const Run& run) {
   app::Plot plot{
       .title = "training loss", .x_label = "epoch", .y_label = "Huber loss", .series = {}};
   constexpr size_t most = 7;  // as many as there are colours
+  if (run.losses.size() > most)
+    plot.title += fmt::format(", the first {} of {} seeds", most, run.losses.size());
   for (size_t i = 0; i < std::min(run.losses.size(), most); ++i) {
     app::Series curve{fmt::format("seed {}", run.settings.training.lstm.seed + i), {}, {}};
     for (size_t e = 0; e < run.losses[i].size(); ++e) {

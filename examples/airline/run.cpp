@@ -1,72 +1,29 @@
 #include <fmt/format.h>
+#include <tapestry/examples/airline/config.h>
 #include <tapestry/examples/airline/run.h>
+#include <tapestry/examples/airline/series/csv.h>
 #include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/common/run_directory.h>
 #include <tapestry/nn/checkpoint.h>
 
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <iterator>
+#include <utility>
 
 namespace tapestry::airline {
 namespace {
 
-using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-/// Every setting that a run keeps, with its section and name.
-template <class Settings, class F>
-void for_each_setting(Settings& s, F&& f) {
-  auto& lstm = s.training.lstm;
-  auto& preprocessing = lstm.preprocessing;
-  f("preprocessing", "log", preprocessing.log);
-  f("preprocessing", "difference", preprocessing.difference);
-  f("preprocessing", "seasonal_difference", preprocessing.seasonal_difference);
-  f("preprocessing", "season_memory", preprocessing.season_memory);
-  f("preprocessing", "scale", preprocessing.scale);
-  f("preprocessing", "month_features", lstm.month_features);
-  f("model", "lookback", lstm.lookback);
-  f("model", "hidden", lstm.hidden);
-  f("model", "layers", lstm.layers);
-  f("model", "direct", lstm.direct);
-  f("training", "epochs", lstm.epochs);
-  f("training", "batch", lstm.batch);
-  f("training", "lr", lstm.lr);
-  f("training", "seed", lstm.seed);
-  f("training", "runs", s.training.runs);
-  f("forecast", "horizon", s.horizon);
-}
-
-std::string config_text(const Run& run) {
-  Json config;
-  config["input"]["file"] = run.series.file;
-  config["input"]["column"] = run.series.name;
-  config["input"]["frequency"] = name(run.series.frequency);
-  config["input"]["missing"] = static_cast<int>(run.settings.input.read.missing);
-  config["input"]["training_values"] = run.train_size;
-  for_each_setting(run.settings, [&](const char* section, const char* key, const auto& value) {
-    config[section][key] = value;
-  });
-  return config.dump(2) + "\n";
-}
-
 std::string series_text(const Series& series) {
-  std::string name;
-  for (const char c : series.name) name += c == '"' ? std::string("\"\"") : std::string(1, c);
-  std::string out = fmt::format("time,\"{}\"\n", name);
+  std::string out = "time," + csv_field(series.name) + "\n";
   for (size_t t = 0; t < series.size(); ++t)
-    out += fmt::format("{},{}\n", series.time[t], series.values[t]);
+    out += fmt::format("{},{}\n", csv_field(series.time[t]), series.values[t]);
   return out;
 }
 
 Tensor row_of(const std::vector<double>& values) {
   return Tensor::from<double>({static_cast<int64_t>(values.size())}, values);
-}
-
-Frequency frequency_named(const std::string& wanted) {
-  for (const Frequency f : {Frequency::none, Frequency::hourly, Frequency::daily, Frequency::weekly,
-                            Frequency::monthly, Frequency::quarterly})
-    if (name(f) == wanted) return f;
-  fail<FormatError>("'", wanted, "' is no frequency");
 }
 
 }  // namespace
@@ -87,7 +44,8 @@ void save(const Run& run, const fs::path& directory) {
   for (size_t i = 0; run.intervals.known() && i < Intervals::levels.size(); ++i)
     tensors.tensors[fmt::format("interval{}", Intervals::levels[i])] =
         row_of(run.intervals.half_widths[i]);
-  app::write_atomically(directory / "config.json", config_text(run));
+  app::write_atomically(directory / "config.json",
+                        config_text(run.settings, run.series, run.train_size));
   app::write_atomically(directory / "series.csv", series_text(run.series));
   write_safetensors(directory / "model.safetensors", tensors);
 }
@@ -98,27 +56,17 @@ Run open_run(const std::string& directory) {
   if (!file)
     throw app::UserError(app::ExitCode::no_input, directory + ": no run of airline fit is here",
                          "airline fit --output " + directory + " makes one");
-  FitSettings s;
-  size_t train_size = 0;
-  try {
-    const Json config = Json::parse(file);
-    const Json& input = config.at("input");
-    s.input.read.missing = static_cast<Missing>(input.at("missing").get<int>());
-    s.input.read.frequency = frequency_named(input.at("frequency"));
-    s.input.file = input.at("file");
-    train_size = input.at("training_values");
-    for_each_setting(s, [&](const char* section, const char* key, auto& value) {
-      value = config.at(section).at(key).get<std::remove_cvref_t<decltype(value)>>();
-    });
-  } catch (const nlohmann::json::exception& error) {
-    fail<FormatError>(config_path.string(), ": not the settings of a run: ", error.what());
-  }
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  auto [s, train_size] = read_config(text, config_path.string());
+  const std::string input_file = std::exchange(s.input.file, "");
 
   Series series = read_series(path / "series.csv", s.input.read);
-  series.file = s.input.file;
+  series.file = s.input.file = input_file;
   series.notes.clear();
-  require<FormatError>(train_size <= series.size(), config_path.string(), ": ", train_size,
-                       " training values of ", series.size());
+  const size_t least = LstmForecaster::minimum(series.season, s.training.lstm);
+  require<FormatError>(train_size <= series.size() && train_size >= least, config_path.string(),
+                       ": input.training_values: ", train_size, ": expected ", least, " to ",
+                       series.size());
   const NamedTensors tensors = read_safetensors(path / "model.safetensors");
   const auto numbers = [&](const std::string& name) {
     const auto found = tensors.tensors.find(name);
@@ -137,8 +85,10 @@ Run open_run(const std::string& directory) {
   Intervals intervals{s.training.lstm.preprocessing.log, {}};
   for (size_t i = 0; i < Intervals::levels.size(); ++i)
     intervals.half_widths[i] = numbers(fmt::format("interval{}", Intervals::levels[i]));
-  return {std::move(s),         std::move(series), train_size, Ensemble(std::move(members)),
-          std::move(intervals), std::move(losses)};
+  Ensemble ensemble(std::move(members));
+  auto forecaster = fit_chosen(s.training, ensemble, train, series.season, s.horizon);
+  return {std::move(s),         std::move(series), train_size,           std::move(ensemble),
+          std::move(intervals), std::move(losses), std::move(forecaster)};
 }
 
 }  // namespace tapestry::airline

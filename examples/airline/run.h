@@ -7,7 +7,7 @@
 //   metrics.json        what --json prints
 //   plot.*, residuals.*, loss.*    pictures (svg, png) with their numbers (csv) and script (gp)
 
-#include <tapestry/examples/airline/methods/ensemble.h>
+#include <tapestry/examples/airline/chosen.h>
 #include <tapestry/examples/airline/scores/evaluation.h>
 #include <tapestry/examples/airline/scores/intervals.h>
 #include <tapestry/examples/airline/settings.h>
@@ -23,6 +23,7 @@ struct Run {
   Ensemble ensemble;
   Intervals intervals;
   std::vector<std::vector<double>> losses;  // [seed][epoch]
+  std::shared_ptr<Forecaster> forecaster;   // the method of --model, fitted on the training part
 
   Split split() const { return {series.values, train_size, season_of(series)}; }
 };

@@ -11,7 +11,7 @@ namespace tapestry::airline {
 
 using app::number, app::whole_number;
 
-void add_input_options(CLI::App& command, InputSettings& s) {
+void add_input_options(app::Command& command, InputSettings& s) {
   const std::string group = "Input";
   command.add_option("FILE", s.file,
                      "CSV file with a header (- for standard input; default: the built-in series)");
@@ -19,16 +19,35 @@ void add_input_options(CLI::App& command, InputSettings& s) {
       ->group(group);
   command.add_option("--value-column", s.read.value_column, "default: the first with numbers")
       ->group(group);
-  app::add_choice<std::optional<Frequency>>(command, "--freq", s.read.frequency,
-                                            {{"auto", std::nullopt},
-                                             {"H", Frequency::hourly},
-                                             {"D", Frequency::daily},
-                                             {"W", Frequency::weekly},
-                                             {"M", Frequency::monthly},
-                                             {"Q", Frequency::quarterly},
-                                             {"none", Frequency::none}},
-                                            "how often there is a value")
+  std::vector<std::pair<std::string, std::optional<Frequency>>> frequencies = {
+      {"auto", std::nullopt}};
+  for (const Frequency f : airline::frequencies()) frequencies.emplace_back(option_name(f), f);
+  app::add_choice<std::optional<Frequency>>(command, "--freq", s.read.frequency, frequencies,
+                                            "how often there is a value (B: business days)")
       ->group(group);
+  command
+      .add_option("--season", s.read.season, "values in a season (1: none; 0: by the frequency)")
+      ->check(whole_number(0, 100'000))
+      ->group(group);
+  app::add_choice<std::optional<Decimal>>(
+      command, "--decimal", s.read.decimal,
+      {{"auto", std::nullopt}, {"point", Decimal::point}, {"comma", Decimal::comma}},
+      "what separates the fraction of a number")
+      ->group(group);
+  app::add_choice<std::optional<DateOrder>>(
+      command, "--date-order", s.read.date_order,
+      {{"auto", std::nullopt}, {"day", DateOrder::day_first}, {"month", DateOrder::month_first}},
+      "what comes first in dates such as 03/04/1949")
+      ->group(group);
+  const std::string many = "Many series";
+  command.add_option("--id-column", s.id_column, "column that names the series of each row")
+      ->group(many);
+  command.add_flag("--wide", s.wide, "a row is a series: its name, then its values (as in M4)")
+      ->group(many);
+  command.add_flag("--skip-bad", s.skip_bad, "leave out series that are not fit")->group(many);
+  command.add_option("--season2", s.season2, "a longer season (0: 168 of hours, else none)")
+      ->check(whole_number(0, 100'000))
+      ->group(many);
   app::add_choice<Missing>(
       command, "--missing", s.read.missing,
       {{"error", Missing::error}, {"interpolate", Missing::interpolate}, {"drop", Missing::drop}},
@@ -38,7 +57,7 @@ void add_input_options(CLI::App& command, InputSettings& s) {
 
 namespace {
 
-void add_preprocessing_options(CLI::App& command, LstmSettings& lstm) {
+void add_preprocessing_options(app::Command& command, LstmSettings& lstm) {
   PreprocessingSettings& s = lstm.preprocessing;
   const std::string group = "Preprocessing";
   command.add_flag("--log,!--no-log", s.log, "forecast logarithms: relative growth (default)")
@@ -67,9 +86,15 @@ void add_preprocessing_options(CLI::App& command, LstmSettings& lstm) {
 
 }  // namespace
 
-void add_training_options(CLI::App& command, TrainingSettings& s) {
+void add_training_options(app::Command& command, TrainingSettings& s) {
   add_preprocessing_options(command, s.lstm);
   const std::string model = "Model";
+  app::add_choice<Model>(
+      command, "--model", s.model,
+      {{"lstm", Model::lstm}, {"hybrid", Model::hybrid}, {"combination", Model::combination}},
+      "whose forecasts are given: the LSTM's, those of smoothing and an LSTM trained together, or "
+      "the mean of LSTM, ARIMA and Holt-Winters")
+      ->group(model);
   command.add_option("--lookback", s.lstm.lookback, "values the network sees at once")
       ->check(whole_number(1, 10'000))
       ->group(model);
@@ -101,12 +126,17 @@ void add_training_options(CLI::App& command, TrainingSettings& s) {
       ->group(training);
 }
 
-void add_output_options(CLI::App& command, std::string& output, bool& overwrite) {
+void add_output_options(app::Command& command, std::string& output, bool& overwrite) {
   const std::string group = "Output";
   command.add_option("-o,--output", output, "run directory (default: a new one below runs/)")
       ->group(group);
   command.add_flag("--overwrite", overwrite, "replace the run in the output directory")
       ->group(group);
+}
+
+std::string seeds_text(uint64_t first, size_t runs) {
+  return runs == 1 ? fmt::format("seed {}", first)
+                   : fmt::format("seeds {} to {}", first, first + runs - 1);
 }
 
 size_t held_out(const std::string& test, const Series& series) {

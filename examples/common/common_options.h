@@ -1,16 +1,13 @@
 #pragma once
-// What every command that reports its work takes. Apart from options.h, so that who only passes
-// settings on need not compile CLI11.
-
-#include <string>
+// What every command that reports its work takes.
 
 #include <tapestry/examples/common/progress.h>
 
-namespace CLI {
-class App;
-}
+#include <string>
 
 namespace tapestry::app {
+
+class Command;
 
 /// --color sets color_mode() itself.
 struct CommonOptions {
@@ -20,6 +17,6 @@ struct CommonOptions {
 
   ProgressSettings progress_settings(std::string unit) const;
 };
-void add_common_options(CLI::App& command, CommonOptions& options);
+void add_common_options(Command& command, CommonOptions& options);
 
 }  // namespace tapestry::app

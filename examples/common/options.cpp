@@ -1,49 +1,19 @@
+#include <tapestry/examples/common/options.h>
+
 #include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
-#include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/help.h>
 #include <tapestry/examples/common/text.h>
 #include <tapestry/examples/common/units.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdio>
-#include <set>
-#include <sstream>
 
 namespace tapestry::app {
 namespace {
 
-constexpr std::size_t kWidth = 96;   // of help; --help-all indents by up to four more
-constexpr std::size_t kColumn = 32;  // where descriptions begin
-constexpr char kOperand = '\x01';    // before a word that is no option whatever it looks like
-constexpr double kNoLimit = std::numeric_limits<double>::infinity();
-
-/// `text` in lines that end by kWidth, all but the first indented to `indent`.
-std::string wrap(const std::string& text, std::size_t indent) {
-  std::istringstream words(text);
-  std::string out, word;
-  std::size_t at = indent;
-  while (words >> word) {
-    if (at > indent && at + 1 + word.size() > kWidth) {
-      out += "\n" + std::string(indent, ' ');
-      at = indent;
-    } else if (at > indent) {
-      out += ' ';
-      ++at;
-    }
-    out += word;
-    at += word.size();
-  }
-  return out + "\n";
-}
-
-std::string two_columns(const std::string& left, const std::string& right) {
-  std::string out = "  " + left;
-  if (out.size() + 2 > kColumn) out += "\n";
-  const std::size_t at = out.back() == '\n' ? 0 : out.size();
-  return out + std::string(kColumn - at, ' ') + wrap(right, kColumn);
-}
+constexpr char kOperand = '\x01';  // before a word that is no option whatever it looks like
 
 /// CLI11 joins the type of an option and what its checks say of themselves by colons.
 std::pair<std::string, std::string> type_and_range(const CLI::Option& option) {
@@ -57,68 +27,50 @@ std::pair<std::string, std::string> type_and_range(const CLI::Option& option) {
   return {type, range};
 }
 
-/// Without trailing spaces and doubled empty lines.
-std::string tidy(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\n') out.erase(out.find_last_not_of(' ') + 1);
-    if (c != '\n' || !out.ends_with("\n\n")) out += c;
+OptionTable table_of(const CLI::Option& option) {
+  OptionTable out;
+  out.group = option.get_group();
+  for (const std::string& name : option.get_snames()) out.words.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) out.words.push_back("--" + name);
+  if (option.get_positional()) {
+    out.words.clear();
+    out.name = option.get_name(true);
   }
-  return out.substr(0, out.find_last_not_of('\n') + 1) + "\n";
+  out.text = option.get_description();
+  out.required = option.get_required();
+  out.repeated = option.get_expected_max() > 1;
+  if (option.get_type_size() == 0) return out;
+  const auto [type, range] = type_and_range(option);
+  out.value = type;
+  out.notes = range;
+  const auto add_note = [&](const std::string& note) {
+    out.notes += (out.notes.empty() ? "" : ", ") + note;
+  };
+  if (!option.get_default_str().empty() && option.get_default_str() != "[]")
+    add_note("default " + option.get_default_str());
+  if (out.required && !option.get_positional()) add_note("required");
+  return out;
+}
+
+CommandTable table_of(const CLI::App& app) {
+  CommandTable out{app.get_name(), app.get_description(), app.get_footer(), false, {}, {}};
+  out.needs_command = app.get_require_subcommand_min() > 0;
+  for (const CLI::Option* option : app.get_options()) out.options.push_back(table_of(*option));
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    out.commands.push_back(table_of(*command));
+  return out;
 }
 
 class HelpFormatter : public CLI::Formatter {
  public:
-  HelpFormatter() { label("Positionals", "Arguments"); }
-
   std::string make_help(const CLI::App* app, std::string name,
                         CLI::AppFormatMode mode) const override {
-    const std::string help = CLI::Formatter::make_help(app, std::move(name), mode);
-    return tidy(CLI::detail::find_and_replace(help, "\nSubcommands:", "\nCommands:"));
-  }
-
-  std::string make_description(const CLI::App* app) const override {
-    return app->get_description().empty() ? "" : wrap(app->get_description(), 0);
-  }
-
-  std::string make_usage(const CLI::App* app, std::string name) const override {
-    std::string out = "\nUsage: " + name;
-    if (!app->get_subcommands([](const CLI::App*) { return true; }).empty())
-      out += app->get_require_subcommand_min() > 0 ? " COMMAND" : " [COMMAND]";
-    out += " [OPTION]...";
-    for (const CLI::Option* option : app->get_options())
-      if (option->get_positional()) out += " " + make_option_usage(option);
-    return out + "\n";
-  }
-
-  std::string make_option(const CLI::Option* option, bool positional) const override {
-    std::string left = positional ? option->get_name(true) : option->get_name(false, true);
-    left = CLI::detail::find_and_replace(left, "{false}", "");  // "--bias,--no-bias{false}"
-    for (std::size_t at = 0; (at = left.find(',', at)) != std::string::npos; at += 2)
-      left.insert(at + 1, " ");
-    std::string notes;
-    if (option->get_type_size() != 0) {
-      const auto [type, range] = type_and_range(*option);
-      if (!positional && !type.empty()) left += " " + type;
-      notes = range;
-      if (!option->get_default_str().empty() && option->get_default_str() != "[]")
-        notes += (notes.empty() ? "default " : ", default ") + option->get_default_str();
-      if (option->get_required() && !positional) notes += notes.empty() ? "required" : ", required";
-    }
-    return two_columns(left, option->get_description() + (notes.empty() ? "" : " (" + notes + ")"));
-  }
-
-  std::string make_subcommand(const CLI::App* command) const override {
-    return two_columns(command->get_name(), command->get_description());
+    if (name.empty()) name = app->get_name();
+    return help_text(table_of(*app), name, mode == CLI::AppFormatMode::All);
   }
 };
 
 std::string in_quotes(const std::string& text) { return "'" + text + "'"; }
-
-std::string did_you_mean(const std::string& word, const std::vector<std::string>& known) {
-  const std::string best = nearest(word, known);
-  return best.empty() ? "" : fmt::format(" (did you mean {}?)", best);
-}
 
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
@@ -245,60 +197,82 @@ bool help_asked(const CLI::App& app) {
                      [](const CLI::App* command) { return help_asked(*command); });
 }
 
-std::string interval(double low, double high, Ends ends) {
-  const bool open_low = ends == Ends::open_low || ends == Ends::open;
-  const bool open_high = ends == Ends::open_high || ends == Ends::open;
-  if (!open_low && !open_high && std::isfinite(low) && std::isfinite(high))
-    return fmt::format("{} to {}", low, high);
-  std::string out;
-  if (std::isfinite(low)) out = fmt::format("{} {}", open_low ? "above" : "at least", low);
-  if (std::isfinite(low) && std::isfinite(high)) out += " and ";
-  if (std::isfinite(high)) out += fmt::format("{} {}", open_high ? "below" : "at most", high);
-  return out;
+/// Binds a value by its type; the policies of make_app() hold.
+template <class T>
+CLI::Option* bind(CLI::App& app, const std::string& names, T& value, const std::string& text) {
+  return app.add_option(names, value, text);
 }
 
 }  // namespace
 
-std::string nearest(const std::string& word, const std::vector<std::string>& known) {
-  // Optimal string alignment distance: insertions, deletions, substitutions, swaps of neighbours.
-  const auto distance = [](const std::string& a, const std::string& b) {
-    std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-    for (std::size_t i = 0; i <= a.size(); ++i)
-      for (std::size_t j = 0; j <= b.size(); ++j) {
-        if (i == 0 || j == 0) {
-          d[i][j] = i + j;
-          continue;
-        }
-        d[i][j] = std::min(
-            {d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-          d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-      }
-    return d[a.size()][b.size()];
-  };
-  const auto letters = [](const std::string& s) {
-    return s.substr(std::min(s.find_first_not_of('-'), s.size()));
-  };
-  const std::string wanted = letters(word);
-  std::string best;
-  std::size_t least = wanted.size() < 3 ? 1 : 2 + wanted.size() / 4;  // exclusive
-  for (const std::string& name : known) {
-    const std::string candidate = letters(name);
-    std::size_t d = distance(wanted, candidate);
-    // A beginning or an end of the name is near too: --vocab for --vocab-size.
-    if (wanted.size() >= 3 && (candidate.starts_with(wanted) || candidate.ends_with(wanted)))
-      d = std::min<std::size_t>(d, 1);
-    if (candidate.size() > 1 && d < least) {
-      least = d;
-      best = name;
-    }
-  }
-  return best;
+Option* Option::check(Check check) {
+  option_.check(CLI::Validator(
+      [problem = std::move(check.problem)](std::string& text) { return problem(text); },
+      check.range));
+  return this;
+}
+Option* Option::group(const std::string& heading) { return option_.group(heading), this; }
+Option* Option::required() { return option_.required(), this; }
+Option* Option::delimiter(char between) { return option_.delimiter(between), this; }
+Option* Option::default_str(const std::string& text) { return option_.default_str(text), this; }
+
+Option* Command::keep(CLI::Option* option) { return &options_.emplace_back(*option); }
+
+Option* Command::add_option(const std::string& names, std::string& value, const std::string& text) {
+  return keep(bind(*app_, names, value, text));
+}
+Option* Command::add_option(const std::string& names, int& value, const std::string& text) {
+  return keep(bind(*app_, names, value, text));
+}
+Option* Command::add_option(const std::string& names, std::int64_t& value,
+                            const std::string& text) {
+  return keep(bind(*app_, names, value, text));
+}
+Option* Command::add_option(const std::string& names, std::uint64_t& value,
+                            const std::string& text) {
+  return keep(bind(*app_, names, value, text));
+}
+Option* Command::add_option(const std::string& names, double& value, const std::string& text) {
+  return keep(bind(*app_, names, value, text));
+}
+Option* Command::add_option(const std::string& names, std::vector<std::string>& values,
+                            const std::string& text) {
+  return keep(bind(*app_, names, values, text));
+}
+Option* Command::add_option(const std::string& names, std::vector<std::int64_t>& values,
+                            const std::string& text) {
+  return keep(bind(*app_, names, values, text));
+}
+Option* Command::add_option(const std::string& names, std::vector<double>& values,
+                            const std::string& text) {
+  return keep(bind(*app_, names, values, text));
+}
+Option* Command::add_option(const std::string& names, std::function<void(const std::string&)> set,
+                            const std::string& initial, const std::string& text) {
+  return keep(app_->add_option_function<std::string>(names, std::move(set), text))
+      ->default_str(initial);
+}
+Option* Command::add_flag(const std::string& names, bool& value, const std::string& text) {
+  return keep(app_->add_flag(names, value, text));
 }
 
-std::unique_ptr<CLI::App> make_app(const std::string& program, const std::string& description,
-                                   const std::string& version) {
-  auto app = std::make_unique<CLI::App>(description, program);
+Command* Command::add_subcommand(const std::string& name, const std::string& text) {
+  return &commands_.emplace_back(std::shared_ptr<CLI::App>(app_, app_->add_subcommand(name, text)));
+}
+void Command::require_subcommand() { app_->require_subcommand(1); }
+void Command::footer(const std::string& text) { app_->footer(text); }
+bool Command::parsed() const { return app_->parsed(); }
+std::string Command::name() const { return app_->get_name(); }
+
+std::string Command::first_given() const {
+  for (const CLI::Option* option : static_cast<const CLI::App&>(*app_).get_options())
+    if (option->count() > 0) return option->get_name();
+  return "";
+}
+
+std::unique_ptr<Command> make_app(const std::string& program, const std::string& description,
+                                  const std::string& version) {
+  auto app = std::make_shared<CLI::App>(description, program);
   app->formatter(std::make_shared<HelpFormatter>());
   app->set_help_flag("-h,--help", "show this help");
   app->set_help_all_flag("--help-all", "show the help of every command");
@@ -307,10 +281,20 @@ std::unique_ptr<CLI::App> make_app(const std::string& program, const std::string
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->always_capture_default();
   app->require_subcommand(0, 1);
-  return app;
+  return std::make_unique<Command>(std::move(app));
 }
 
-bool parse(CLI::App& app, int argc, const char* const* argv) {
+bool parse(Command& command_line, int argc, const char* const* argv) {
+  CLI::App& app = command_line.app();
+  // For the build: what is installed beside the program.
+  if (argc == 2 && argv[1] == std::string("--man-page")) {
+    fmt::print("{}", man_page(table_of(app), app.get_name() + " (tapestry)"));
+    return false;
+  }
+  if (argc == 2 && argv[1] == std::string("--bash-completion")) {
+    fmt::print("{}", bash_completion(table_of(app)));
+    return false;
+  }
   std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
   std::vector<std::string> problems;
   take_out_misreadings(app, args, problems);
@@ -347,102 +331,16 @@ bool parse(CLI::App& app, int argc, const char* const* argv) {
   throw UserError(ExitCode::usage, join(problems, "\n"), fmt::format("see '{} --help'", help));
 }
 
-CLI::Validator whole_number(std::int64_t low, std::int64_t high) {
-  const std::string range = high == std::numeric_limits<std::int64_t>::max()
-                                ? fmt::format("at least {}", low)
-                                : fmt::format("{} to {}", low, high);
-  const auto check = [=](std::string& text) -> std::string {
-    std::int64_t value = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    // CLI11 would read 010 as octal.
-    const bool octal = text.size() > 1 && text[text[0] == '-'] == '0';
-    if (error != std::errc() || stop != end || octal || value < low || value > high)
-      return fmt::format("must be a whole number, {}, not {}", range, in_quotes(text));
-    return "";
-  };
-  return {check, range};
+Option* add_count(Command& command, const std::string& flags, std::int64_t& value,
+                  const std::string& text) {
+  const auto set = [&value](const std::string& word) { value = *parse_count(word); };
+  return command.add_option(flags, set, fmt::format("{}", value), text)->check(count());
 }
 
-CLI::Validator number(double low, double high, Ends ends) {
-  const std::string range = interval(low, high, ends);
-  const auto check = [=](std::string& text) -> std::string {
-    double x = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, x);
-    const bool above = ends == Ends::open_low || ends == Ends::open ? x > low : x >= low;
-    const bool below = ends == Ends::open_high || ends == Ends::open ? x < high : x <= high;
-    if (error == std::errc() && stop == end && std::isfinite(x) && above && below) return "";
-    return fmt::format("must be a number{}{}, not {}", range.empty() ? "" : ", ", range,
-                       in_quotes(text));
-  };
-  return {check, range};
-}
-
-CLI::Validator one_of(std::vector<std::string> names) {
-  const std::string list = join(names, "|");
-  const auto check = [names = std::move(names)](std::string& text) -> std::string {
-    if (std::find(names.begin(), names.end(), text) != names.end()) return "";
-    return fmt::format("must be one of {}, not {}{}", join(names, ", "), in_quotes(text),
-                       did_you_mean(text, names));
-  };
-  return {check, list};
-}
-
-CLI::Option* add_count(CLI::App& app, const std::string& flags, std::int64_t& value,
-                       const std::string& description) {
-  const auto check = [](std::string& text) -> std::string {
-    return parse_count(text) ? ""
-                             : "must be a count such as 5000, 50k or 10M, not " + in_quotes(text);
-  };
-  return app
-      .add_option_function<std::string>(
-          flags, [&value](const std::string& text) { value = *parse_count(text); }, description)
-      ->check(CLI::Validator(check, "such as 50k, 10M"))
-      ->default_str(fmt::format("{}", value));
-}
-
-CLI::Option* add_duration(CLI::App& app, const std::string& flags, double& seconds,
-                          const std::string& description) {
-  const auto check = [](std::string& text) -> std::string {
-    return parse_seconds(text) ? ""
-                               : "must be a time such as 90s, 30m or 2h, not " + in_quotes(text);
-  };
-  return app
-      .add_option_function<std::string>(
-          flags, [&seconds](const std::string& text) { seconds = *parse_seconds(text); },
-          description)
-      ->check(CLI::Validator(check, "such as 90s, 30m, 2h"))
-      ->default_str(fmt::format("{}", seconds));
-}
-
-void add_common_options(CLI::App& command, CommonOptions& options) {
-  add_choice<ProgressMode>(command, "--progress", options.progress,
-                           {{"auto", ProgressMode::automatic},
-                            {"bar", ProgressMode::bar},
-                            {"plain", ProgressMode::plain},
-                            {"none", ProgressMode::none}},
-                           "how to show progress on stderr; auto: a bar on a terminal")
-      ->group("Messages");
-  command.add_option("--log-every", options.log_every, "seconds between plain progress lines")
-      ->check(number(0, kNoLimit, Ends::open_low))
-      ->group("Messages");
-  add_choice<ColorMode>(
-      command, "--color", color_mode(),
-      {{"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}},
-      "colours; auto: on a terminal, unless NO_COLOR is set")
-      ->group("Messages");
-  command.add_flag("-q,--quiet", options.quiet, "no progress and no log lines, only results")
-      ->group("Messages");
-}
-
-ProgressSettings CommonOptions::progress_settings(std::string unit) const {
-  ProgressSettings settings;
-  settings.mode = progress;
-  settings.log_every = log_every;
-  settings.quiet = quiet;
-  settings.unit = std::move(unit);
-  return settings;
+Option* add_duration(Command& command, const std::string& flags, double& seconds,
+                     const std::string& text) {
+  const auto set = [&seconds](const std::string& word) { seconds = *parse_seconds(word); };
+  return command.add_option(flags, set, fmt::format("{}", seconds), text)->check(duration());
 }
 
 }  // namespace tapestry::app

@@ -48,6 +48,16 @@ std::string gp_string(const std::string& text) {
   return out + "'";
 }
 
+/// '#rrggbb' with so much white that `share` of it is left.
+std::string mixed(const char* color, double share) {
+  std::string out = "#";
+  for (const int at : {1, 3, 5}) {
+    const int part = std::stoi(std::string(color + at, 2), nullptr, 16);
+    out += fmt::format("{:02x}", static_cast<int>(255 - share * (255 - part)));
+  }
+  return out;
+}
+
 std::string x_text(const Plot& plot, double x) {
   return plot.x_axis == Plot::Axis::month ? month_name(x) : fmt::format("{}", x);
 }
@@ -174,10 +184,11 @@ set key at graph 0, screen 0.92 left top horizontal Left reverse noenhanced samp
     const bool band = s.style == Style::band;
     std::string item = fmt::format("{} skip 1 using 1:{}", gp_string(name + ".csv"), column);
     if (band) item += fmt::format(":{}", column + 1);
-    item += band                     ? " with filledcurves fs transparent solid 0.2 noborder"
+    item += band                     ? " with filledcurves fs solid noborder"
             : s.style == Style::line ? " with lines lw 2.2"
                                      : " with points pt 7 ps dot";
-    item += fmt::format(" lc rgb '{}' ", kColors[curves.size() % kColors.size()]);
+    const char* color = kColors[curves.size() % kColors.size()];
+    item += fmt::format(" lc rgb '{}' ", band ? mixed(color, s.shade) : color);
     item += key ? "title " + gp_string(s.name) : "notitle";
     (band ? bands : curves).push_back(item);
     column += band ? 2 : 1;
@@ -301,9 +312,8 @@ void draw(const Plot& plot, const fs::path& stem, const char* program, bool quie
   const bool terminal = is_terminal(STDERR_FILENO), picture = files.written.size() > 2;
   if (quiet || (picture && !terminal)) return;
   constexpr int kRows = 15;
-  fmt::print(stderr, "\n{}\n",
-             text_chart(plot, terminal_columns(STDERR_FILENO) - 1, kRows,
-                        {use_utf8(STDERR_FILENO), use_color(STDERR_FILENO)}));
+  note("\n{}\n", text_chart(plot, terminal_columns(STDERR_FILENO) - 1, kRows,
+                            {use_utf8(STDERR_FILENO), use_color(STDERR_FILENO)}));
 }
 
 }  // namespace tapestry::app

@@ -19,8 +19,9 @@ struct Series {
   std::string name;
   std::vector<double> x, y;
   std::vector<double> y_high = {};  ///< upper edge of a band whose lower edge is y
-  /// A band takes the colour of the next line or points.
+  /// A band takes the colour of the next line or points, mixed with white.
   Style style = Style::line;
+  double shade = 0.2;  ///< of a band: the share of the colour
 };
 
 /// A vertical line across the plot, such as the end of the training data.

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/run_directory.h>
 #include <tapestry/examples/common/text.h>
 #include <unistd.h>
@@ -13,7 +14,6 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 namespace tapestry::app {
 namespace fs = std::filesystem;
@@ -199,8 +199,7 @@ void MetricsWriter::row(std::span<const std::optional<double>> values) {
     const bool known = values[i] && std::isfinite(*values[i]);
     const std::string text = known ? fmt::format("{}", *values[i]) : "";
     csv += (i ? "," : "") + text;
-    json += fmt::format("{}{}:{}", i ? "," : "", nlohmann::json(columns_[i]).dump(),
-                        known ? text : "null");
+    json += fmt::format("{}{}:{}", i ? "," : "", Json(columns_[i]).dump(), known ? text : "null");
   }
   append(csv_.get(), csv_path_, csv + "\n");
   append(jsonl_.get(), jsonl_path_, "{" + json + "}\n");

@@ -2,32 +2,57 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/version.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/experiments/race.h>
 #include <tapestry/examples/lm/experiments/sweep.h>
+#include <tapestry/examples/lm/train_options.h>
 
 namespace tapestry::lm {
+
+namespace {
+
+/// The defaults of `lm train`, which follow from some of its options: those are read first. What
+/// they have wrong is reported when all are read.
+TrainSettings train_defaults(const std::vector<const char*>& words) {
+  TrainSettings asked;
+  if (words.size() < 2 || words[1] != std::string_view("train")) return asked;
+  std::vector<const char*> first;
+  for (const char* word : words)
+    if (const std::string_view w = word; w != "--help" && w != "-h" && w != "--help-all")
+      first.push_back(word);
+  const auto app = app::make_app("lm", "", "");
+  add_options(*app->add_subcommand("train", ""), asked);
+  try {
+    if (!app::parse(*app, static_cast<int>(first.size()), first.data())) return {};
+  } catch (const app::UserError&) {
+    return {};
+  }
+  return defaults_of(asked);
+}
+
+}  // namespace
 
 app::ExitCode command_line(std::vector<const char*> words) {
   if (words.size() == 1) {
     words.insert(words.end(), {"train", "--preset", "demo"});
-    fmt::print(stderr,
-               "lm: no command given, so here is the demo: lm train --preset demo\n"
-               "lm: all commands: lm --help\n");
+    app::note(
+        "lm: no command given, so here is the demo: lm train --preset demo\n"
+        "lm: all commands: lm --help\n");
   }
   const int argc = static_cast<int>(words.size());
   const auto app = app::make_app("lm", "Trains and uses word-level recurrent language models.",
                                  app::version("lm"));
-  app->require_subcommand(1);
+  app->require_subcommand();
 
-  std::vector<std::pair<CLI::App*, std::function<app::ExitCode()>>> commands;
+  std::vector<std::pair<app::Command*, std::function<app::ExitCode()>>> commands;
   const auto add = [&](const char* name, const char* text, auto& settings, auto command) {
-    CLI::App* options = app->add_subcommand(name, text);
+    app::Command* options = app->add_subcommand(name, text);
     add_options(*options, settings);
     commands.emplace_back(options, [&settings, command] { return command(settings); });
   };
-  TrainSettings train_settings = defaults_of(argc, words.data());
+  TrainSettings train_settings = train_defaults(words);
   train_settings.command.assign(words.begin(), words.end());
   EvalSettings eval_settings;
   ScoreSettings score_settings;

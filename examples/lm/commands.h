@@ -26,7 +26,7 @@ struct EvalSettings {
   bool json = false;
   app::CommonOptions common;
 };
-void add_options(CLI::App& command, EvalSettings& settings);
+void add_options(app::Command& command, EvalSettings& settings);
 app::ExitCode eval(const EvalSettings& settings);
 
 /// Prints one log-probability for each line read, NA for a line that has none.
@@ -35,7 +35,7 @@ struct ScoreSettings {
   std::vector<std::string> files;
   std::string unit = "log10";  // log10, ln, bits
 };
-void add_options(CLI::App& command, ScoreSettings& settings);
+void add_options(app::Command& command, ScoreSettings& settings);
 app::ExitCode score(const ScoreSettings& settings);
 
 /// Prints sentences drawn from a model.
@@ -46,7 +46,7 @@ struct SampleSettings {
   std::string prompt;
   uint64_t seed = 1;
 };
-void add_options(CLI::App& command, SampleSettings& settings);
+void add_options(app::Command& command, SampleSettings& settings);
 app::ExitCode sample(const SampleSettings& settings);
 
 /// Compares the gradients of a small model with finite differences.
@@ -57,14 +57,14 @@ struct GradcheckSettings {
   double tolerance = 1e-6;
   uint64_t seed = 1;
 };
-void add_options(CLI::App& command, GradcheckSettings& settings);
+void add_options(app::Command& command, GradcheckSettings& settings);
 app::ExitCode gradcheck(const GradcheckSettings& settings);
 
 /// Prints what a run is.
 struct InfoSettings {
   std::string run;
 };
-void add_options(CLI::App& command, InfoSettings& settings);
+void add_options(app::Command& command, InfoSettings& settings);
 app::ExitCode info(const InfoSettings& settings);
 
 /// Counts tokens: what a vocabulary of which size covers.
@@ -74,14 +74,14 @@ struct VocabSettings {
   int64_t size = 8000, min_count = 1;
   std::string output;  // vocab.txt; empty: none
 };
-void add_options(CLI::App& command, VocabSettings& settings);
+void add_options(app::Command& command, VocabSettings& settings);
 app::ExitCode vocab(const VocabSettings& settings);
 
 /// Writes a model for other programs.
 struct ExportSettings {
   std::string run, output;
 };
-void add_options(CLI::App& command, ExportSettings& settings);
+void add_options(app::Command& command, ExportSettings& settings);
 app::ExitCode export_model(const ExportSettings& settings);
 
 /// Makes a run of what they wrote.
@@ -91,7 +91,7 @@ struct ImportSettings {
   TextSettings text;
   bool overwrite = false;
 };
-void add_options(CLI::App& command, ImportSettings& settings);
+void add_options(app::Command& command, ImportSettings& settings);
 app::ExitCode import_model(const ImportSettings& settings);
 
 /// Writes sentences of a built-in corpus.
@@ -101,7 +101,7 @@ struct SynthSettings {
   uint64_t seed = 1;
   std::string output;  // empty: stdout
 };
-void add_options(CLI::App& command, SynthSettings& settings);
+void add_options(app::Command& command, SynthSettings& settings);
 app::ExitCode synth(const SynthSettings& settings);
 
 /// Draws the curves of runs.
@@ -111,12 +111,12 @@ struct PlotSettings {
   int64_t steps = 20;
   bool quiet = false;
 };
-void add_options(CLI::App& command, PlotSettings& settings);
+void add_options(app::Command& command, PlotSettings& settings);
 app::ExitCode plot(const PlotSettings& settings);
 
 /// Checks gradients, products, determinism and threads on this machine.
 struct SelftestSettings {};
-void add_options(CLI::App& command, SelftestSettings& settings);
+void add_options(app::Command& command, SelftestSettings& settings);
 app::ExitCode selftest(const SelftestSettings& settings);
 
 }  // namespace tapestry::lm

@@ -1,6 +1,5 @@
 #include <tapestry/examples/lm/run.h>
 
-#include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/lm/text/text.h>
 #include <tapestry/examples/lm/training/checkpoint.h>
@@ -8,102 +7,11 @@
 #include <tapestry/nn/checkpoint.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <tuple>
 
 namespace tapestry::lm {
-namespace {
 
-using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
-
-// The names of enumerations in config.json are those of the command line.
-constexpr std::pair<const char*, BpttMode> kModes[] = {
-    {"exact", BpttMode::exact}, {"chunk", BpttMode::chunk}, {"full", BpttMode::full}};
-constexpr std::pair<const char*, DType> kTypes[] = {{"float", f32}, {"double", f64}};
-
-template <class Names, class Enum>
-const char* name_of(const Names& names, Enum value) {
-  for (const auto& [name, named] : names)
-    if (named == value) return name;
-  return "";
-}
-
-template <class Names, class Enum>
-void read_name(const Names& names, const Json& from, Enum& value) {
-  const auto wanted = from.get<std::string>();
-  for (const auto& [name, named] : names)
-    if (name == wanted) {
-      value = named;
-      return;
-    }
-  fail<FormatError>("'", wanted, "' is unknown");
-}
-
-/// Every setting that a run keeps, with its section and name.
-template <class Settings, class F>
-void for_each_setting(Settings& s, F&& f) {
-  f("input", "files", s.input.files);
-  f("input", "valid", s.input.valid);
-  f("input", "corpus", s.input.corpus);
-  f("input", "size", s.input.size);
-  f("input", "format", s.input.text.format);
-  f("input", "column", s.input.text.column);
-  f("input", "header", s.input.text.header);
-  f("input", "quote", s.input.text.quote);
-  f("input", "on_bad_utf8", s.input.text.on_bad_utf8);
-  f("input", "tokenizer", s.input.text.tokenizer);
-  f("input", "lower", s.input.text.lower);
-  f("input", "normalize", s.input.text.normalize);
-  f("input", "split_sentences", s.input.text.split_sentences);
-  f("input", "max_sentences", s.input.text.max_sentences);
-  f("input", "valid_split", s.input.valid_split);
-  f("input", "vocab_size", s.input.vocab_size);
-  f("input", "min_count", s.input.min_count);
-  f("input", "stream", s.input.stream);
-  f("input", "vocab", s.input.vocab);
-  f("model", "cell", s.model.cell);
-  f("model", "vocabulary", s.model.vocabulary);
-  f("model", "hidden", s.model.hidden);
-  f("model", "layers", s.model.layers);
-  f("model", "embed", s.model.embed);
-  f("model", "bias", s.model.bias);
-  f("model", "tied", s.model.tied);
-  f("model", "dropout", s.dropout);
-  f("model", "dtype", s.dtype);
-  f("training", "preset", s.preset);
-  f("training", "bptt", s.bptt.steps);
-  f("training", "bptt_mode", s.bptt.mode);
-  f("training", "batch", s.batch);
-  f("training", "shuffle", s.shuffle);
-  f("training", "optimizer", s.optimizer);
-  f("training", "lr", s.lr);
-  f("training", "momentum", s.momentum);
-  f("training", "weight_decay", s.weight_decay);
-  f("training", "clip_norm", s.clip_norm);
-  f("training", "schedule", s.schedule);
-  f("training", "warmup", s.warmup);
-  f("training", "epochs", s.epochs);
-  f("training", "stream", s.stream);
-  f("training", "max_steps", s.max_steps);
-  f("training", "max_tokens", s.max_tokens);
-  f("training", "max_time", s.max_time);
-  f("training", "patience", s.patience);
-  f("training", "seed", s.seed);
-  f("parallel", "workers", s.parallel.workers);
-  f("parallel", "update", s.parallel.update);
-  f("parallel", "staleness", s.parallel.staleness);
-  f("parallel", "shards", s.parallel.shards);
-  f("parallel", "simulate", s.parallel.simulate);
-  f("parallel", "max_item_tokens", s.parallel.max_item_tokens);
-  f("parallel", "damp_stale", s.parallel.damp_stale);
-  f("parallel", "threads", s.parallel.threads);
-  f("output", "save_every", s.save_every);
-  f("output", "keep", s.keep);
-  f("output", "sample_every", s.sample_every);
-}
-
-}  // namespace
 
 const std::vector<std::string>& run_files() {
   static const std::vector<std::string> files = {"config.json",
@@ -123,85 +31,6 @@ const std::vector<std::string>& run_files() {
   return files;
 }
 
-std::string config_text(const TrainSettings& settings) {
-  Json config;
-  for_each_setting(settings, [&](const char* section, const char* key, const auto& value) {
-    using T = std::remove_cvref_t<decltype(value)>;
-    Json& out = config[section][key];
-    if constexpr (std::is_same_v<T, BpttMode>)
-      out = name_of(kModes, value);
-    else if constexpr (std::is_same_v<T, DType>)
-      out = name_of(kTypes, value);
-    else if constexpr (std::is_same_v<T, UpdatePolicy>)
-      out = policy_name(value);
-    else
-      out = value;
-  });
-  return config.dump(2) + "\n";
-}
-
-TrainSettings parse_config(std::string_view text, const std::string& path) {
-  TrainSettings settings;
-  const char *in = "", *name = "";
-  try {
-    const Json config = Json::parse(text);
-    for_each_setting(settings, [&](const char* section, const char* key, auto& value) {
-      using T = std::remove_cvref_t<decltype(value)>;
-      in = section, name = key;
-      const Json& from = config.at(section).at(key);
-      if constexpr (std::is_same_v<T, BpttMode>)
-        read_name(kModes, from, value);
-      else if constexpr (std::is_same_v<T, DType>)
-        read_name(kTypes, from, value);
-      else if constexpr (std::is_same_v<T, UpdatePolicy>)
-        read_name(update_policies(), from, value);
-      else
-        from.get_to(value);
-    });
-  } catch (const Json::parse_error&) {
-    fail<FormatError>(path, ": not the configuration of a run: it is not JSON");
-  } catch (const std::exception& e) {  // of JSON, or a name
-    fail<FormatError>(path, ": not the configuration of a run: ", in, ".", name,
-                      dynamic_cast<const Json::out_of_range*>(&e) ? " is missing"
-                      : dynamic_cast<const Json::exception*>(&e)  ? " has a value of another type"
-                                                                  : std::string(": ") + e.what());
-  }
-  const auto check = [&](bool good, const char* key, const auto& value) {
-    require<FormatError>(good, path, ": not the configuration of a run: model.", key, " is ",
-                         value);
-  };
-  const ModelShape& m = settings.model;
-  try {
-    lm::check(settings.input.text);
-  } catch (const FormatError& e) {
-    fail<FormatError>(path, ": not the configuration of a run: ", e.what());
-  }
-  check(m.cell == "rnn" || m.cell == "lstm" || m.cell == "gru", "cell", m.cell);
-  check(m.hidden >= 1 && m.hidden <= 65536, "hidden", m.hidden);
-  check(m.layers >= 1 && m.layers <= 64, "layers", m.layers);
-  check(m.embed >= 0 && m.embed <= 65536, "embed", m.embed);
-  return settings;
-}
-
-std::vector<std::string> changed_settings(const TrainSettings& before, const TrainSettings& now) {
-  // How long, how fast and where from may change; what was learnt so far must still hold.
-  constexpr const char* kFree[] = {
-      "/input/files",        "/input/valid",         "/model/vocabulary",  "/training/epochs",
-      "/training/max_steps", "/training/max_tokens", "/training/max_time", "/training/patience"};
-  const Json was = Json::parse(config_text(before)), is = Json::parse(config_text(now));
-  std::vector<std::string> out;
-  for (const Json& change : Json::diff(was, is)) {
-    const auto key = change.at("path").get<std::string>();
-    const bool free = std::any_of(std::begin(kFree), std::end(kFree),
-                                  [&](const char* prefix) { return key.starts_with(prefix); });
-    if (free || key.starts_with("/parallel") || key.starts_with("/output")) continue;
-    const Json::json_pointer at(key);
-    out.push_back(fmt::format("{} is {} in the run, not {}", key.substr(key.rfind('/') + 1),
-                              was.at(at).dump(), is.at(at).dump()));
-  }
-  return out;
-}
-
 Run Run::open(const std::string& path) {
   using app::ExitCode, app::UserError;
   fs::path directory = path;
@@ -215,7 +44,7 @@ Run Run::open(const std::string& path) {
   else if (checkpoints(directory).empty() && !fs::exists(directory / "best", ignored))
     throw UserError(ExitCode::no_input, path + " holds no checkpoint",
                     "name the directory of a run that lm train has written");
-  const fs::path config = directory / "config.json";
+  const fs::path config = (directory / "config.json").lexically_normal();
   if (!fs::exists(config, ignored))
     throw UserError(ExitCode::no_input, path + " is not (in) a run: there is no " + config.string(),
                     "name the directory of a run that lm train has written");

@@ -9,8 +9,8 @@
 //   learning_curve.*, ...        pictures (svg, png) with data (csv) and script (gp)
 //   results.json                 what `lm train --json` prints, once the run has ended
 
+#include <tapestry/examples/lm/config.h>
 #include <tapestry/examples/lm/model/language_model.h>
-#include <tapestry/examples/lm/settings.h>
 
 #include <filesystem>
 
@@ -18,14 +18,6 @@ namespace tapestry::lm {
 
 /// The patterns of the files a run owns.
 const std::vector<std::string>& run_files();
-
-/// config.json of a run, and the settings read back. Throws FormatError that names `path`.
-std::string config_text(const TrainSettings& settings);
-TrainSettings parse_config(std::string_view text, const std::string& path);
-
-/// What differs between the settings of a run and those to resume it with, a line each; nothing of
-/// what may change.
-std::vector<std::string> changed_settings(const TrainSettings& before, const TrainSettings& now);
 
 /// A run opened for reading.
 struct Run {

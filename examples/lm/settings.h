@@ -67,14 +67,8 @@ struct TrainSettings {
   app::CommonOptions common;
 };
 
-/// What options change: the settings of the run that --resume names, or of --preset NAME when argv
-/// names one that exists, else the defaults.
-TrainSettings defaults_of(int argc, const char* const* argv);
-
-/// Registers the options of `lm train`, whose defaults are those of `settings`.
-void add_options(CLI::App& command, TrainSettings& settings);
-/// Those that decide the shape of a model and how far errors flow back in it.
-void add_model_options(CLI::App& command, ModelShape& model, Bptt& bptt);
+/// What options change: the settings of the run that --resume continues, else those of --preset.
+TrainSettings defaults_of(const TrainSettings& asked);
 
 /// Checks what CLI11 cannot, options that exclude or need each other, and fills in what follows
 /// from others. Throws UserError (usage).

@@ -7,7 +7,7 @@
 #include <tapestry/optim/server/critical.h>
 #include <tapestry/optim/server/ssp.h>
 #include <tapestry/optim/server/sync.h>
-#include <tapestry/tensor/softmax_loss.h>
+#include <tapestry/tensor/softmax/softmax_loss.h>
 
 namespace tapestry {
 

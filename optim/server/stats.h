@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <iosfwd>
 #include <string>
 #include <vector>
 

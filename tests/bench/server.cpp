@@ -1,11 +1,11 @@
 // The asynchronous parameter server on the reference workload: what workers gain and what locks
 // cost. What a row compares is timed in turns.
 
-#include <CLI/CLI.hpp>
 #include <cmath>
 #include <functional>
 #include <limits>
 
+#include <tapestry/examples/common/options.h>
 #include <tapestry/examples/lm/experiments/experiment.h>
 #include <tapestry/tensor/threads.h>
 
@@ -226,8 +226,9 @@ void losses(const lm::EncodedCorpus& corpus) {
 int main(int argc, char** argv) {
   restart_with_better_blas(argv);
   std::string text, only;
-  CLI::App app("Measures the parameter server; see tests/bench/README.md.");
-  app.add_option("TEXT", text, "text whose first 5,000 sentences are read (zipf)");
+  const auto app = app::make_app("bench_server",
+                                 "Measures the parameter server; see tests/bench/README.md.", "");
+  app->add_option("TEXT", text, "text whose first 5,000 sentences are read (zipf)");
   const std::pair<const char*, std::function<void(const lm::EncodedCorpus&)>> sections[] = {
       {"one", one_worker},
       {"two",
@@ -242,10 +243,11 @@ int main(int argc, char** argv) {
   };
   std::vector<std::string> names;
   for (const auto& section : sections) names.push_back(section.first);
-  app.add_flag_callback(
-      "--double", [] { dtype = f64; }, "in f64");
-  app.add_option("--only", only, "the rows of one section")->check(CLI::IsMember(names));
-  CLI11_PARSE(app, argc, argv);
+  bool in_double = false;
+  app->add_flag("--double", in_double, "in f64");
+  app->add_option("--only", only, "the rows of one section")->check(app::one_of(names));
+  if (!app::parse(*app, argc, argv)) return 0;
+  if (in_double) dtype = f64;
   const lm::EncodedCorpus corpus = bench::sentences(text);
   fmt::print("{}\n", bench::machine());
   bench::row(fmt::format("reference workload, {}", name_of(dtype)), "measured", "goal");

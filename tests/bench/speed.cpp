@@ -1,8 +1,6 @@
 // The speed of tapestry, each row a ratio measured inside this run. README.md of this folder says
 // what the rows mean.
 
-#include <CLI/CLI.hpp>
-
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -11,12 +9,14 @@
 #include <map>
 #include <new>
 
+#include <malloc.h>
 #include <omp.h>
 
+#include <tapestry/examples/common/options.h>
 #include <tapestry/tensor/arith.h>
 #include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/reduce.h>
-#include <tapestry/tensor/softmax_loss.h>
+#include <tapestry/tensor/softmax/softmax_loss.h>
 #include <tapestry/tensor/threads.h>
 
 #include "bench.h"
@@ -109,6 +109,40 @@ void airline_step() {
   for (int i = 0; i < 41; ++i) times.push_back(bench::seconds(step) / step.kUpdates);
   row("airline LSTM step (hidden 50, window 12, batch 16, SGD), us",
       fmt::format("{:.1f}", 1e6 * bench::median(times)));
+}
+
+/// A number of /proc/self/status in MB.
+double status_mb(const std::string& key) {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with(key + ":")) return std::stod(line.substr(key.size() + 1)) * 1024 / 1e6;
+  return 0;
+}
+
+/// What one call of `step` needs at most, beyond what is there before, in MB.
+double peak_mb(bench::LongStep& step) {
+  storage_trim();
+  malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << "5";  // the peak begins anew
+  const double before = status_mb("VmRSS");
+  step();
+  return status_mb("VmHWM") - before;
+}
+
+/// Long sequences whose steps are recorded again, 50 at a time, when backward comes to them.
+void checkpointing() {
+  bench::LongStep all(0), few(50);
+  const double most = peak_mb(all), least = peak_mb(few);
+  std::vector<double> ratio;
+  for (int i = 0; i < kRounds; ++i) {
+    const double plain = bench::seconds(all);
+    ratio.push_back(bench::seconds(few) / plain);
+  }
+  row("LSTM, 1,000 steps, checkpoints every 50: time over that without",
+      fmt::format("{:.2f}x", bench::median(ratio)), "1.5x", "1.35x");
+  row("  peak memory of a step without, over that with", fmt::format("{:.1f}x", most / least), "8x",
+      "12x");
+  fmt::print("  {:.1f} MB and {:.1f} MB\n", most, least);
 }
 
 /// Recording and reversing an op on a scalar, in multiples of the op alone.
@@ -254,19 +288,21 @@ int main(int argc, char** argv) {
   int threads = std::min(2, omp_get_num_procs());
   size_t batch = 0;
   bool core = false;
-  CLI::App app("Measures the speed of tapestry; see tests/bench/README.md.");
-  app.add_option("TEXT", text, "text whose first 5,000 sentences are read (zipf)");
-  app.add_option("--threads", threads, "threads of the row that uses several")
-      ->check(CLI::Range(1, 1024));
-  app.add_option("--serve", serving, "time one pass for each line of standard input")
-      ->check(CLI::IsMember({"reference1", "reference10", "lstm", "airline"}));
-  app.add_option("--dump", batch, "print the sentences of a pass, this many per update");
-  app.add_flag("--blas-core", core, "print OPENBLAS_CORETYPE as this program sets it");
+  const auto app = app::make_app("bench_speed",
+                                 "Measures the speed of tapestry; see tests/bench/README.md.", "");
+  app->add_option("TEXT", text, "text whose first 5,000 sentences are read (zipf)");
+  app->add_option("--threads", threads, "threads of the row that uses several")
+      ->check(app::whole_number(1, 1024));
+  app->add_option("--serve", serving, "time one pass for each line of standard input")
+      ->check(app::one_of({"reference1", "reference10", "lstm", "airline"}));
+  app->add_option("--dump", batch, "print the sentences of a pass, this many per update");
+  app->add_flag("--blas-core", core, "print OPENBLAS_CORETYPE as this program sets it");
   const std::pair<const char*, std::function<void(const lm::EncodedCorpus&)>> sections[] = {
       {"reference", [](const auto& c) { reference(c, f32), reference(c, f64); }},
       {"softmax", [](const auto&) { fused(f32), fused(f64); }},
       {"lstm", [](const auto&) { lstm_model(); }},
       {"airline", [](const auto&) { airline_step(); }},
+      {"checkpoint", [](const auto&) { checkpointing(); }},
       {"tape", [](const auto&) { tape_overhead(); }},
       {"memory", [](const auto&) { memory_speed(), memory_growth(); }},
       {"threads",
@@ -276,8 +312,8 @@ int main(int argc, char** argv) {
   };
   std::vector<std::string> names;
   for (const auto& section : sections) names.push_back(section.first);
-  app.add_option("--only", only, "the rows of one section")->check(CLI::IsMember(names));
-  CLI11_PARSE(app, argc, argv);
+  app->add_option("--only", only, "the rows of one section")->check(app::one_of(names));
+  if (!app::parse(*app, argc, argv)) return 0;
   if (core) {
     const char* set = std::getenv("OPENBLAS_CORETYPE");
     fmt::print("{}\n", set ? set : "");

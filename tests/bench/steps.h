@@ -124,4 +124,17 @@ struct AirlineStep {
   }
 };
 
+/// An LSTM of 128 units reads 1,000 steps of 16 sequences and answers with one number: one update.
+struct LongStep {
+  Rng rng{1};
+  Forecaster model{RNN<LSTMCell>(2, 128, rng), Linear(128, 1, rng)};
+  Optimizer optimizer{model, SGD{.lr = 0.01}};
+  Var x = uniform({1000, 16, 2}, 1, rng), y = uniform({16, 1}, 1, rng);
+
+  explicit LongStep(int64_t recompute) { model.rnn.bptt.recompute = recompute; }
+  void operator()() {
+    update(optimizer, [&] { return mse(model.out(output(model.rnn(x).state)), y); });
+  }
+};
+
 }  // namespace bench

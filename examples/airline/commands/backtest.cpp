@@ -5,6 +5,8 @@
 #include <tapestry/examples/airline/pictures.h>
 #include <tapestry/examples/airline/report.h>
 #include <tapestry/examples/airline/scores/rolling.h>
+#include <tapestry/examples/airline/series/csv.h>
+#include <tapestry/examples/airline/series/words.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/report.h>
@@ -23,8 +25,7 @@ Rolling roll_in_sight(const BacktestSettings& s, const Series& series) {
   const auto total = static_cast<double>(s.origins);
   app::Progress progress(total, s.common.progress_settings("origins"));
   std::atomic<int64_t> done = 0;
-  const RollingSettings rolling{s.training.lstm, s.training.runs, s.origins, s.horizon,
-                                s.training.workers};
+  const RollingSettings rolling{s.training, s.origins, s.horizon};
   Rolling out = roll(series.values, season_of(series), rolling, [&] {
     progress.update(static_cast<double>(++done), [] {
       return app::Status{"back-test", {}, "", {}};
@@ -41,7 +42,7 @@ std::vector<Row> rows_of(const Rolling& r, const Series& series) {
   for (const Paths& m : r.methods) {
     std::optional<Scores> scores;
     if (!m.forecasts.empty()) scores = score(r, m, series.values, season_of(series));
-    rows.push_back({m.name, m.title, scores});
+    rows.push_back({m.name, m.title, scores, 0, m.problem});
   }
   return rows;
 }
@@ -54,11 +55,11 @@ std::string csv_of(const Rolling& r, const Series& series) {
   for (size_t k = 0; k < r.origins; ++k)
     for (size_t h = 0; h < r.horizon; ++h) {
       const size_t t = r.train_size(k) + h;
-      out += fmt::format("{},{},{},{}", series.time[r.train_size(k) - 1], series.time[t], h + 1,
-                         series.values[t]);
+      out += fmt::format("{},{},{},{}", csv_field(series.time[r.train_size(k) - 1]),
+                         csv_field(series.time[t]), h + 1, series.values[t]);
       for (const Paths& m : r.methods)
         out += m.forecasts.empty() ? "," : fmt::format(",{}", m.forecasts[k][h]);
-      const double forecast = r.methods[0].forecasts[k][h];
+      const double forecast = r.chosen().forecasts[k][h];
       for (size_t i = 0; i < Intervals::levels.size(); ++i)
         out += r.intervals[k].known()
                    ? fmt::format(",{},{}", r.intervals[k].low(i, h + 1, forecast),
@@ -93,7 +94,7 @@ app::Plot fans(const Rolling& r, const Series& series) {
       const size_t origin = r.train_size(k) - 1;
       if (k > start) add(fan, origin, std::nan(""));  // a gap
       add(fan, origin, series.values[origin]);
-      for (size_t h = 0; h < r.horizon; ++h) add(fan, origin + h + 1, r.methods[0].forecasts[k][h]);
+      for (size_t h = 0; h < r.horizon; ++h) add(fan, origin + h + 1, r.chosen().forecasts[k][h]);
     }
     if (start + r.horizon < r.origins) fan.name += " ...";
     plot.series.push_back(std::move(fan));
@@ -103,7 +104,7 @@ app::Plot fans(const Rolling& r, const Series& series) {
 
 }  // namespace
 
-void add_options(CLI::App& command, BacktestSettings& s) {
+void add_options(app::Command& command, BacktestSettings& s) {
   using app::whole_number;
   add_input_options(command, s.input);
   const std::string group = "Back-test";
@@ -138,9 +139,6 @@ app::ExitCode backtest(const BacktestSettings& settings) {
   const app::RunDirectory directory(
       s.output, kFiles, s.overwrite ? app::IfRunExists::overwrite : app::IfRunExists::refuse);
   const Rolling r = roll_in_sight(s, series);
-  if (!s.common.quiet)
-    for (const std::string& note : r.notes) fmt::print(stderr, "note   {}\n", note);
-
   const std::vector<Row> rows = rows_of(r, series);
   std::vector<DistanceRow> distances;
   for (const Paths& m : r.methods)
@@ -157,10 +155,10 @@ app::ExitCode backtest(const BacktestSettings& settings) {
     return app::ExitCode::ok;
   }
 
-  fmt::print("{}: {} origins, {} to {}, {} {}s forecast from each; LSTM: median of {} runs\n\n",
-             series.name, s.origins, series.time[r.first - 1],
-             series.time[r.train_size(r.origins - 1) - 1], s.horizon, period_name(series.frequency),
-             s.training.runs);
+  fmt::print("{}: {}, {} to {}, {} forecast from each; LSTM: median of {}\n\n", series.name,
+             counted(s.origins, "origin"), series.time[r.first - 1],
+             series.time[r.train_size(r.origins - 1) - 1],
+             counted(s.horizon, period_name(series.frequency)), counted(s.training.runs, "run"));
   print_table("all distances", rows);
   fmt::print("\n");
   print_distances(distances);

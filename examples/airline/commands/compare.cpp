@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <tapestry/examples/airline/commands.h>
 #include <tapestry/examples/airline/versions/timing.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/plot.h>
 #include <tapestry/examples/common/run_directory.h>
@@ -10,7 +11,6 @@
 
 #include <cmath>
 #include <ctime>
-#include <nlohmann/json.hpp>
 #include <numbers>
 
 namespace tapestry::airline {
@@ -42,22 +42,20 @@ Task task_on(std::span<const double> values, const CompareSettings& s) {
   Task task{.train = {values.first(split), kWindow},
             .valid = {values.subspan(split - kWindow), kWindow}};
   task.threads = s.threads;
-  if (s.synthetic) {
-    task.hidden = s.hidden;
-    task.batch = s.batch;
-  }
+  task.hidden = s.hidden;
+  if (s.synthetic) task.batch = s.batch;
   return task;
 }
 
 void print_losses(std::span<const Timing> timings) {
-  fmt::print("{:<20}", "mean squared error");
+  fmt::print("{:<23}", "mean squared error");
   for (size_t e = 0; e < timings[0].losses.size(); ++e)
-    fmt::print("{:>14}", fmt::format("epoch {}", e + 1));
+    fmt::print("{:>11}", fmt::format("epoch {}", e + 1));
   for (const Timing& t : timings) {
-    fmt::print("\n{:<17}train", t.version->name);
-    for (const EpochLoss& l : t.losses) fmt::print("{:>14.10f}", l.train);
-    fmt::print("\n{:<17}valid", "");
-    for (const EpochLoss& l : t.losses) fmt::print("{:>14.10f}", l.valid);
+    fmt::print("\n{:<18}train", t.version->name);
+    for (const EpochLoss& l : t.losses) fmt::print("{:>11.8f}", l.train);
+    fmt::print("\n{:<18}valid", "");
+    for (const EpochLoss& l : t.losses) fmt::print("{:>11.8f}", l.valid);
   }
   fmt::print("\nlargest difference from the first: {:.1e} (at most {:g})\n\n",
              largest_difference(timings), kTolerance);
@@ -65,27 +63,28 @@ void print_losses(std::span<const Timing> timings) {
 
 /// Efficiency: what is gained for each thread that is used.
 void print_times(std::span<const Timing> timings, const Task& task, double peak) {
-  fmt::print(
-      "{:<18}{:>8}{:>12}{:>14}{:>12}{:>14}{:>12}{:>8}\n{:<18}{:>8}{:>12}{:>14}{:>12}{:>14}{:>12}{:>"
-      "8}\n",
-      "", "", "", "over", "per", "over", "per", "of", "version", "threads", "time", "sequential",
-      "thread", "vectorised", "thread", "peak");
+  const auto line = [](const auto&... cells) {
+    fmt::print("{:<17}{:>8}{:>11}{:>11}{:>8}{:>11}{:>8}{:>6}\n", cells...);
+  };
+  line("", "", "", "over", "per", "over", "per", "of");
+  line("version", "threads", "time", "sequential", "thread", "vectorised", "thread", "peak");
   for (const Timing& t : timings) {
     const int threads = t.version->threaded ? task.threads : 1;
     const double first = timings[0].seconds / t.seconds, second = timings[1].seconds / t.seconds;
     const double share = useful_flop(task) / t.seconds / peak;
-    fmt::print("{:<18}{:>8}{:>12}{:>13.2f}x{:>12.2f}{:>13.2f}x{:>12.2f}{:>8.3f}\n", t.version->name,
-               threads,
-               t.seconds < 1 ? fmt::format("{:.2f} ms", 1e3 * t.seconds)
-                             : fmt::format("{:.2f} s", t.seconds),
-               first, first / threads, second, second / threads, share);
+    const auto number = [](double x) { return fmt::format("{:.2f}", x); };
+    line(t.version->name, threads,
+         t.seconds < 1 ? fmt::format("{:.2f} ms", 1e3 * t.seconds)
+                       : fmt::format("{:.2f} s", t.seconds),
+         number(first) + "x", number(first / threads), number(second) + "x",
+         number(second / threads), fmt::format("{:.3f}", share));
   }
   fmt::print("peak: {:.1f} GFLOP/s, f64 matrix products on {} threads ({})\n\n", peak / 1e9,
              task.threads, blas_description());
 }
 
 std::string json_of(std::span<const Timing> timings, const Task& task, double peak) {
-  nlohmann::ordered_json out;
+  app::Json out;
   out["peak"] = peak;
   out["hidden"] = task.hidden;
   out["windows"] = task.train.count();
@@ -135,11 +134,11 @@ app::Plot growth_picture(const Growth& growth, const Task& task) {
 
 }  // namespace
 
-void add_options(CLI::App& command, CompareSettings& s) {
+void add_options(app::Command& command, CompareSettings& s) {
   using app::whole_number;
   command.add_flag("--synthetic", s.synthetic,
                    "on a long seeded series; takes minutes with the defaults");
-  command.add_option("--hidden", s.hidden, "units, with --synthetic")->check(whole_number(1, 4096));
+  command.add_option("--hidden", s.hidden, "units")->check(whole_number(1, 4096));
   command.add_option("--length", s.length, "values, with --synthetic")
       ->check(whole_number(500, 100'000'000));
   command.add_option("--batch", s.batch, "windows in a mini-batch, with --synthetic")
@@ -154,6 +153,12 @@ void add_options(CLI::App& command, CompareSettings& s) {
 
 app::ExitCode compare(const CompareSettings& settings) {
   CompareSettings s = settings;
+  const CompareSettings defaults;
+  if (!s.synthetic && (s.length != defaults.length || s.batch != defaults.batch))
+    throw app::UserError(app::ExitCode::usage,
+                         fmt::format("--{}: is of the synthetic series",
+                                     s.length != defaults.length ? "length" : "batch"),
+                         "say --synthetic as well");
   if (s.output.empty()) s.output = app::create_default_run("airline", std::time(nullptr)).string();
   const app::RunDirectory directory(
       s.output, {"compare.json", "growth.*"},
@@ -184,7 +189,7 @@ app::ExitCode compare(const CompareSettings& settings) {
     fmt::print("{}", json);
   } else {
     fmt::print(
-        "{} series, {} windows of {} to learn from, {} held out; {} units, mini-batches of "
+        "{} series, {} windows of {} to learn from, {} held out;\n{} units, mini-batches of "
         "{}, {} epochs\n\n",
         s.synthetic ? "synthetic" : "airline", task.train.count(), kWindow, task.valid.count(),
         task.hidden, task.batch, task.epochs);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <tapestry/examples/airline/commands.h>
 #include <tapestry/examples/airline/report.h>
+#include <tapestry/examples/airline/series/words.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/report.h>
@@ -35,41 +36,44 @@ Ensemble train(const FitSettings& s, const Series& series, size_t train_size, co
 /// From networks of the same settings that have not seen the last values of the training part.
 Intervals calibrate_run(const FitSettings& s, const Series& series, size_t train_size) {
   const LstmSettings& lstm = s.training.lstm;
-  const size_t size = calibration_size(season_of(series));
-  const size_t least = LstmForecaster::minimum(season_of(series), lstm) + size;
-  if (train_size < least) {
+  const size_t least = LstmForecaster::minimum(season_of(series), lstm);
+  const size_t size = calibration_size(train_size, season_of(series), least, s.horizon);
+  if (size == 0) {
     if (!s.common.quiet)
-      fmt::print(stderr, "note   no intervals: they take {} values to learn from, here are {}\n",
-                 least, train_size);
+      app::note("note   no intervals: too few values to learn from, {}\n", train_size);
     return {lstm.preprocessing.log, {}};
   }
-  Ensemble fit = train(s, series, train_size - size, "intervals");
+  const Ensemble ensemble = train(s, series, train_size - size, "intervals");
+  const auto fit =
+      fit_chosen(s.training, ensemble, std::span(series.values).first(train_size - size),
+                 season_of(series), s.horizon);
   const auto calibration = std::span<const double>(series.values).subspan(train_size - size, size);
-  return calibrate(fit, calibration, s.horizon, lstm.preprocessing.log);
+  return calibrate(*fit, calibration, s.horizon, lstm.preprocessing.log);
 }
 
 void banner(const FitSettings& s, const Series& series, size_t test) {
   const LstmSettings& lstm = s.training.lstm;
-  fmt::print(stderr, "data   {}, {}: {} {}s, {} to {}; {} to learn from, {} held out\n",
-             series.file, series.name, series.size(), period_name(series.frequency),
-             series.time.front(), series.time.back(), series.size() - test, test);
-  for (const std::string& note : series.notes) fmt::print(stderr, "note   {}\n", note);
-  fmt::print(stderr, "model  lstm {} x {}, {} values at once, {} parameters, double; {}\n",
-             lstm.layers, lstm.hidden, lstm.lookback,
-             count(LstmForecaster::initial_network(season_of(series), lstm)),
-             s.training.direct ? "direct" : "recursive");
-  fmt::print(stderr, "train  adam lr {:g}, {} windows per update, {} epochs, seeds {} to {}\n",
-             lstm.lr, lstm.batch, lstm.epochs, lstm.seed, lstm.seed + s.training.runs - 1);
+  app::note("data   {}, {}: {}, {} to {}; {} to learn from, {} held out\n", series.file,
+            series.name, counted(series.size(), period_name(series.frequency)), series.time.front(),
+            series.time.back(), series.size() - test, test);
+  for (const std::string& note : series.notes) app::note("note   {}\n", note);
+  app::note("model  lstm {} x {}, {} at once, {} parameters, double; {}\n", lstm.layers,
+            lstm.hidden, counted(static_cast<size_t>(lstm.lookback), "value"),
+            count(LstmForecaster::initial_network(season_of(series), lstm)),
+            s.training.direct ? "direct" : "recursive");
+  app::note("train  adam lr {:g}, {} per update, {}, {}\n", lstm.lr,
+            counted(static_cast<size_t>(lstm.batch), "window"),
+            counted(static_cast<size_t>(lstm.epochs), "epoch"),
+            seeds_text(lstm.seed, s.training.runs));
 }
 
 }  // namespace
 
-void add_options(CLI::App& command, FitSettings& s) {
+void add_options(app::Command& command, FitSettings& s) {
   using app::whole_number;
   add_input_options(command, s.input);
   command.add_option("--test", s.test, "how many values to hold out at the end, or the first time")
-      ->group("Input")
-      ->capture_default_str();
+      ->group("Input");
   add_training_options(command, s.training);
   command
       .add_option("--horizon", s.horizon,
@@ -90,7 +94,7 @@ Run fit_run(FitSettings& s) {
   const app::RunDirectory directory(
       s.output, run_files(), s.overwrite ? app::IfRunExists::overwrite : app::IfRunExists::refuse);
   if (!s.common.quiet) banner(s, series, test);
-  if (!s.common.quiet) fmt::print(stderr, "run    {}\n", s.output);
+  if (!s.common.quiet) app::note("run    {}\n", s.output);
 
   const size_t train_size = series.size() - test;
   Ensemble ensemble = train(s, series, train_size, "training");
@@ -98,20 +102,24 @@ Run fit_run(FitSettings& s) {
   for (const LstmForecaster& m : ensemble.members())
     losses.emplace_back(m.losses().begin(), m.losses().end());
   Intervals intervals = calibrate_run(s, series, train_size);
+  auto forecaster = fit_chosen(s.training, ensemble, std::span(series.values).first(train_size),
+                               season_of(series), s.horizon);
   Run run{s,
           std::move(series),
           train_size,
           std::move(ensemble),
           std::move(intervals),
-          std::move(losses)};
+          std::move(losses),
+          std::move(forecaster)};
   save(run, directory.path());
   return run;
 }
 
 app::ExitCode fit(const FitSettings& settings) {
   FitSettings s = settings;
+  if (s.input.is_panel()) return fit_panel(s, false);
   const Run run = fit_run(s);
-  print_table("training part, one step ahead", evaluate(run.ensemble, run.split()).train);
+  print_table("training part, one step ahead", evaluate(run.ensemble, nullptr, run.split()).train);
   fmt::print("\nrun {}\n", s.output);
   return app::ExitCode::ok;
 }

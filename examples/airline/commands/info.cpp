@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/airline/commands.h>
+#include <tapestry/examples/airline/series/words.h>
 #include <tapestry/examples/common/options.h>
 
 #include <sstream>
@@ -23,7 +24,7 @@ std::string describe(const LstmSettings& s) {
 
 }  // namespace
 
-void add_options(CLI::App& command, InfoSettings& s) {
+void add_options(app::Command& command, InfoSettings& s) {
   command.add_option("RUN", s.run, "directory that airline fit left")->required();
   command.footer("Example: airline info runs/airline-20240611-120000");
 }
@@ -33,17 +34,19 @@ app::ExitCode info(const InfoSettings& settings) {
   const LstmSettings& lstm = run.settings.training.lstm;
   const Series& series = run.series;
   fmt::print("run            {}\n", settings.run);
-  fmt::print("series         {}, {}: {} {}s, {} to {}\n", series.file, series.name, series.size(),
-             period_name(series.frequency), series.time.front(), series.time.back());
+  fmt::print("series         {}, {}: {}, {} to {}\n", series.file, series.name,
+             counted(series.size(), period_name(series.frequency)), series.time.front(),
+             series.time.back());
   fmt::print("held out       {} from {} on\n", series.size() - run.train_size,
              run.train_size < series.size() ? series.time[run.train_size] : "the end");
   fmt::print("preprocessing  {}\n", describe(lstm));
   fmt::print("model          lstm {} x {}, looking back at {} values, {}\n", lstm.layers,
              lstm.hidden, lstm.lookback,
              lstm.direct ? fmt::format("predicting {} at once", lstm.direct) : "recursive");
-  fmt::print("training       {} runs, seeds {} to {}, {} epochs, adam lr {:g}, batches of {}\n",
-             run.settings.training.runs, lstm.seed, lstm.seed + run.settings.training.runs - 1,
-             lstm.epochs, lstm.lr, lstm.batch);
+  fmt::print("training       {}, {}, {}, adam lr {:g}, batches of {}\n",
+             counted(run.settings.training.runs, "run"),
+             seeds_text(lstm.seed, run.settings.training.runs),
+             counted(static_cast<size_t>(lstm.epochs), "epoch"), lstm.lr, lstm.batch);
   std::vector<double> last;
   for (const auto& losses : run.losses)
     if (!losses.empty()) last.push_back(losses.back());

@@ -7,7 +7,7 @@
 
 namespace tapestry::airline {
 
-void add_options(CLI::App& command, PlotSettings& s) {
+void add_options(app::Command& command, PlotSettings& s) {
   command.add_option("RUN", s.run, "directory that airline fit left")->required();
   command.footer("Example: airline plot runs/airline-20240611-120000");
 }

@@ -1,11 +1,14 @@
 #pragma once
 // The "airline model" of Box and Jenkins: a seasonal ARIMA(0,1,1)(0,1,1) of the logarithms,
-//   (1 - B)(1 - B^m) log y(t) = (1 + theta B)(1 + Theta B^m) e(t),      e white noise of variance
-//   v,
-// B being the shift to the value before (Box, Jenkins and Reinsel write -theta, -Theta). The two
-// coefficients maximise the exact Gaussian likelihood of the differenced training part, computed by
-// the innovations algorithm (Brockwell and Davis, 1991, section 5.2), with v concentrated out.
-// Forecasts are plain exponentials of those of the logarithm: medians, not means.
+//   (1 - B)(1 - B^m) log y(t) = (1 + theta B)(1 + Theta B^m) e(t)
+// with B the shift to the value before and e white noise of variance v (Box, Jenkins and Reinsel
+// write -theta, -Theta); without a season, m = 1, ARIMA(0,1,1):
+//   (1 - B) log y(t) = (1 + theta B) e(t)
+// The coefficients maximise the exact Gaussian likelihood of the differenced training part,
+// computed by the innovations algorithm (Brockwell and Davis, 1991, section 5.2), with v
+// concentrated out. Forecasts are plain exponentials of those of the logarithm: medians, not means.
+
+#include <deque>
 
 #include <tapestry/examples/airline/methods/baselines.h>
 
@@ -30,14 +33,15 @@ class Innovations {
   };
   void prepare();
 
-  std::vector<double> covariance_;  // at lags 0 .. q, in units of the variance of e
-  std::vector<Step> past_;          // the last q + 1; the newest still awaits its error
+  std::vector<double> psi_, covariance_;  // the latter at lags 0 .. q, in units of that of e
+  std::deque<Step> past_;                 // the last q + 1; the newest still awaits its error
+  bool settled_ = false;                  // the weights have become psi, the variance 1
 };
 
-class SeasonalArima : public Forecaster {
+class Arima : public Forecaster {
  public:
-  /// Needs a season m >= 2 and 2 m + 2 positive values; throws ValueError.
-  SeasonalArima(std::span<const double> train, size_t season);
+  /// Needs 2 m + 2 positive values (6 without a season) and m <= 200; throws ValueError.
+  Arima(std::span<const double> train, size_t season);
 
   std::vector<double> forecast(size_t horizon) const override;
   /// Throws ValueError unless the value is positive.
@@ -50,7 +54,7 @@ class SeasonalArima : public Forecaster {
 
  private:
   double theta_ = 0, seasonal_theta_ = 0, variance_ = 0;
-  std::vector<double> logs_;  // the last m + 1, oldest first
+  std::vector<double> logs_;  // the last m + 1, or the last one; oldest first
   Innovations differences_;
 };
 

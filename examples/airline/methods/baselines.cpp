@@ -1,9 +1,13 @@
 #include <tapestry/examples/airline/methods/baselines.h>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include <tapestry/examples/airline/methods/arima.h>
+#include <tapestry/examples/airline/methods/holt.h>
 #include <tapestry/examples/airline/methods/holt_winters.h>
+#include <tapestry/examples/airline/methods/theta.h>
 #include <tapestry/tensor/error.h>
 
 namespace tapestry::airline {
@@ -61,32 +65,71 @@ class Drift : public Forecaster {
 
 using Train = std::span<const double>;
 
-constexpr Baseline all[] = {
-    {"naive", "naive (last value)",
-     [](Train train, size_t) -> std::unique_ptr<Forecaster> {
-       return std::make_unique<SeasonalNaive>(train, 1);
-     }},
+/// A method that learns from the last values only, as many as are worth the time.
+template <class Method, class... More>
+std::unique_ptr<Forecaster> fit_recent(Train train, size_t season, More... more) {
+  const size_t used = std::min(train.size(), std::max<size_t>(5000, 8 * season));
+  auto fit = std::make_unique<Method>(train.last(used), more...);
+  fit->skip(train.size() - used);
+  return fit;
+}
+
+constexpr Baseline naive{"naive", "naive (last value)",
+                         [](Train train, size_t) -> std::unique_ptr<Forecaster> {
+                           return std::make_unique<SeasonalNaive>(train, 1);
+                         }};
+constexpr Baseline drift{"drift", "drift", [](Train train, size_t) -> std::unique_ptr<Forecaster> {
+                           return std::make_unique<Drift>(train);
+                         }};
+
+constexpr Baseline theta{"theta", "Theta", [](Train train, size_t season) {
+                           return fit_recent<Theta>(train, season, season);
+                         }};
+
+constexpr Baseline seasonal[] = {
+    naive,
     {"seasonal_naive", "seasonal naive",
      [](Train train, size_t season) -> std::unique_ptr<Forecaster> {
        return std::make_unique<SeasonalNaive>(train, season);
      }},
-    {"drift", "drift",
-     [](Train train, size_t) -> std::unique_ptr<Forecaster> {
-       return std::make_unique<Drift>(train);
-     }},
+    drift,
     {"holt_winters", "Holt-Winters (multiplicative)",
-     [](Train train, size_t season) -> std::unique_ptr<Forecaster> {
-       return std::make_unique<HoltWinters>(train, season);
-     }},
+     [](Train train, size_t season) { return fit_recent<HoltWinters>(train, season, season); }},
     {"arima", "ARIMA(0,1,1)(0,1,1) on logs",
-     [](Train train, size_t season) -> std::unique_ptr<Forecaster> {
-       return std::make_unique<SeasonalArima>(train, season);
-     }},
+     [](Train train, size_t season) { return fit_recent<Arima>(train, season, season); }},
+    theta,
+    {"naive2", "naive 2 (without season)",
+     [](Train train, size_t season) { return fit_recent<Naive2>(train, season, season); }},
+};
+
+constexpr Baseline without_season[] = {
+    naive,
+    drift,
+    {"holt", "Holt (linear trend)",
+     [](Train train, size_t season) { return fit_recent<Holt>(train, season); }},
+    {"arima", "ARIMA(0,1,1) on logs",
+     [](Train train, size_t season) { return fit_recent<Arima>(train, season, season); }},
+    theta,
 };
 
 }  // namespace
 
-std::span<const Baseline> baselines() { return all; }
+std::span<const Baseline> baselines(size_t season) {
+  if (season > 1) return seasonal;
+  return without_season;
+}
+
+void Forecaster::skip(size_t n) {
+  fitted_.insert(fitted_.begin(), n, std::numeric_limits<double>::quiet_NaN());
+}
+
+std::vector<double> checked_forecast(const Baseline& baseline, std::span<const double> train,
+                                     size_t season, size_t horizon) {
+  std::vector<double> next = baseline.fit(train, season)->forecast(horizon);
+  for (const double y : next)
+    require<NonFiniteError>(std::isfinite(y), baseline.name, ": a forecast is not finite");
+  return next;
+}
 
 std::vector<double> one_step(Forecaster& forecaster, std::span<const double> test) {
   std::vector<double> forecasts;

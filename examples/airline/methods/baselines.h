@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace tapestry::airline {
@@ -19,6 +20,8 @@ class Forecaster {
   virtual std::vector<double> forecast(size_t horizon) const = 0;
   virtual void update(double actual) = 0;
   std::span<const double> fitted() const { return fitted_; }
+  /// Was fitted without the first n values of the training part: these have no fitted ones.
+  void skip(size_t n);
 
  protected:
   std::vector<double> fitted_;
@@ -32,8 +35,15 @@ struct Baseline {
   std::unique_ptr<Forecaster> (*fit)(std::span<const double> train, size_t season);
 };
 
-/// naive, seasonal_naive, drift, holt_winters, arima, in this order.
-std::span<const Baseline> baselines();
+/// naive, seasonal_naive, drift, holt_winters, arima, theta, naive2, in this order; without a
+/// season, which is 1 value long then, naive, drift, holt, arima, theta. All from Holt-Winters on
+/// learn from the last 5,000 values, or eight seasons if that is more: they take long, and the far
+/// past says little.
+std::span<const Baseline> baselines(size_t season);
+
+/// Fits and forecasts; throws NonFiniteError where a forecast is not finite, and what fit throws.
+std::vector<double> checked_forecast(const Baseline& baseline, std::span<const double> train,
+                                     size_t season, size_t horizon);
 
 /// Forecasts each value of `test` in turn, then shows it to the forecaster.
 std::vector<double> one_step(Forecaster& forecaster, std::span<const double> test);

@@ -20,6 +20,8 @@ HoltWinters::HoltWinters(std::span<const double> train, size_t season) : season_
   require<ValueError>(season >= 2 && train.size() >= 2 * season, "holt_winters: ", train.size(),
                       " training values and a season of ", season,
                       ": expected a season of at least 2, twice");
+  require<ValueError>(season <= 400, "holt_winters: a season of ", season,
+                      " has too many factors to fit (at most 400)");
   for (size_t i = 0; i < train.size(); ++i)
     require<ValueError>(train[i] > 0, "holt_winters: value ", train[i], " at index ", i,
                         ": a multiplicative season needs positive values");

@@ -67,7 +67,8 @@ Tensor LstmForecaster::windows(const Preprocessing& seen, std::span<const int32_
       const size_t at = static_cast<size_t>(start + t);
       rows.push_back(seen.z()[at]);
       if (!with_features) continue;
-      const double angle = 2 * std::numbers::pi * static_cast<double>(at + seen.lost()) /
+      const double angle = 2 * std::numbers::pi *
+                           static_cast<double>(at + seen.size() - seen.z().size()) /
                            static_cast<double>(season_);
       rows.insert(rows.end(), {std::sin(angle), std::cos(angle)});
     }
@@ -92,7 +93,8 @@ void LstmForecaster::train(const OnEpoch& on_epoch) {
   std::vector<int32_t> order =
       numbers(seen_.z().size() - static_cast<size_t>(s.lookback) - s.outputs() + 1);
   const size_t batch = static_cast<size_t>(s.batch);
-  const auto updates = static_cast<int64_t>((order.size() + batch - 1) / batch) * s.epochs;
+  const size_t windows_seen = std::min(order.size(), static_cast<size_t>(s.most_windows));
+  const auto updates = static_cast<int64_t>((windows_seen + batch - 1) / batch) * s.epochs;
   Optimizer optimizer(network_, Adam{.lr = s.lr});
   const Schedule schedule = Schedule::cosine(s.lr, updates);
   Rng rng(s.seed, 1);
@@ -100,9 +102,9 @@ void LstmForecaster::train(const OnEpoch& on_epoch) {
   for (int64_t epoch = 1; epoch <= s.epochs; ++epoch) {
     rng.shuffle(std::span(order));
     double total = 0;
-    for (size_t first = 0; first < order.size(); first += batch) {
+    for (size_t first = 0; first < windows_seen; first += batch) {
       const auto starts =
-          std::span<const int32_t>(order).subspan(first, std::min(batch, order.size() - first));
+          std::span<const int32_t>(order).subspan(first, std::min(batch, windows_seen - first));
       optimizer.set_lr(schedule.lr(optimizer.steps()));
       Tape tape;
       const Var loss = huber(network_(windows(seen_, starts)), targets(starts));
@@ -113,7 +115,7 @@ void LstmForecaster::train(const OnEpoch& on_epoch) {
       optimizer.step();
       total += value * static_cast<double>(starts.size());
     }
-    losses_.push_back(total / static_cast<double>(order.size()));
+    losses_.push_back(total / static_cast<double>(windows_seen));
     if (on_epoch) on_epoch(epoch, losses_.back());
   }
 }
@@ -122,16 +124,21 @@ void LstmForecaster::fit_values() {
   const size_t lookback = static_cast<size_t>(settings_.lookback);
   const size_t first = seen_.lost() + lookback;  // value with a window before it
   fitted_.assign(first, std::numeric_limits<double>::quiet_NaN());
-  const std::vector<int32_t> starts = numbers(seen_.size() - first);
-  const Tensor next = network_(windows(seen_, starts)).value().select(1, 0);
-  for (const double z : next.to_vector<double>()) fitted_.push_back(seen_.value(z, fitted_.size()));
+  const std::vector<int32_t> all = numbers(seen_.size() - first);
+  constexpr size_t most = 2048;  // windows at once, so that long series take little memory
+  for (size_t i = 0; i < all.size(); i += most) {
+    const auto starts = std::span(all).subspan(i, std::min(most, all.size() - i));
+    const Tensor next = network_(windows(seen_, starts)).value().select(1, 0);
+    for (const double z : next.to_vector<double>())
+      fitted_.push_back(seen_.value(z, fitted_.size()));
+  }
 }
 
 std::vector<double> LstmForecaster::forecast(size_t horizon) const {
   const size_t at_once = settings_.outputs();
   require<ValueError>(settings_.direct == 0 || horizon <= at_once, "lstm: a horizon of ", horizon,
                       " for a network that predicts ", at_once, " values at once");
-  Preprocessing path = seen_;
+  Preprocessing path = seen_.recent(static_cast<size_t>(settings_.lookback));
   std::vector<double> values;
   while (values.size() < horizon) {
     const std::vector<int32_t> last = {

@@ -18,8 +18,9 @@ struct LstmSettings {
   int64_t lookback = 12, hidden = 50, layers = 1;
   int64_t direct = 0;  // values predicted at once; 0: one, and recursively the rest
   int64_t epochs = 10, batch = 16;
-  double lr = 0.003;  // at the start; falls to 0 along half a cosine
-  uint64_t seed = 1;  // of initialisation and order
+  int64_t most_windows = 20'000;  // of an epoch; a longer series is sampled anew for each
+  double lr = 0.003;              // at the start; falls to 0 along half a cosine
+  uint64_t seed = 1;              // of initialisation and order
 
   size_t outputs() const { return direct > 0 ? static_cast<size_t>(direct) : 1; }
 };

@@ -1,3 +1,4 @@
+#include <tapestry/examples/airline/methods/combination.h>
 #include <tapestry/examples/airline/scores/evaluation.h>
 
 #include <algorithm>
@@ -21,13 +22,13 @@ struct Measured {
 };
 
 /// Leaves the forecaster having seen the held-out part.
-Measured measure(Forecaster& fit, const Split& split) {
+Measured measure(Forecaster& fit, const Split& split, size_t ahead) {
   Measured m{{}, {}, score_fitted(fit, split)};
   if (split.test().empty()) return m;
   const auto of = [&](const std::vector<double>& forecast) {
-    return score(split.test(), forecast, split.train(), split.season);
+    return score(split.test().first(forecast.size()), forecast, split.train(), split.season);
   };
-  m.multi_step = of(fit.forecast(split.test().size()));
+  m.multi_step = of(fit.forecast(ahead));
   m.one_step = of(one_step(fit, split.test()));
   return m;
 }
@@ -53,12 +54,14 @@ Row median_row(std::span<const Scores> runs) {
           deviation(runs)};
 }
 
-Evaluation evaluate(const Ensemble& ensemble, const Split& split) {
+Evaluation evaluate(const Ensemble& ensemble, const HybridForecaster* hybrid, const Split& split,
+                    size_t most) {
   Evaluation out;
+  out.ahead = most > 0 ? std::min(most, split.test().size()) : split.test().size();
   const auto add = [&](const std::string& name, const std::string& title,
-                       const std::optional<Measured>& m) {
+                       const std::optional<Measured>& m, const std::string& problem = "") {
     const auto row = [&](std::vector<Row>& rows, Scores Measured::*part) {
-      rows.push_back({name, title, m ? std::optional((*m).*part) : std::nullopt});
+      rows.push_back({name, title, m ? std::optional((*m).*part) : std::nullopt, 0, problem});
     };
     if (!split.test().empty()) {
       row(out.multi_step, &Measured::multi_step);
@@ -69,7 +72,7 @@ Evaluation evaluate(const Ensemble& ensemble, const Split& split) {
 
   std::vector<Scores> multi, one, train;
   for (LstmForecaster member : ensemble.members()) {
-    const Measured m = measure(member, split);
+    const Measured m = measure(member, split, out.ahead);
     multi.push_back(m.multi_step), one.push_back(m.one_step), train.push_back(m.train);
   }
   if (!split.test().empty()) {
@@ -78,15 +81,34 @@ Evaluation evaluate(const Ensemble& ensemble, const Split& split) {
   }
   out.train = {median_row(train)};
   if (Ensemble copy = ensemble; copy.members().size() > 1)
-    add("lstm_median", "median forecast of the runs", measure(copy, split));
+    add("lstm_median", "median forecast of the runs", measure(copy, split, out.ahead));
 
-  for (const Baseline& b : baselines()) try {
-      add(b.name, b.title, measure(*b.fit(split.train(), split.season), split));
-    } catch (const ValueError& error) {
-      out.notes.push_back(std::string("no ") + b.title + ": " + error.what());
-      add(b.name, b.title, {});
+  const auto attempt = [&](const std::string& name, const std::string& title, auto fit) {
+    try {
+      const std::unique_ptr<Forecaster> forecaster = fit();
+      add(name, title, measure(*forecaster, split, out.ahead));
+    } catch (const Error& error) {
+      add(name, title, {}, error.what());
     }
+  };
+  if (hybrid)
+    attempt("hybrid", kHybridTitle, [&] { return std::make_unique<HybridForecaster>(*hybrid); });
+  attempt("combination", combination_title(split.season),
+          [&] { return combined(ensemble, split.train(), split.season); });
+  for (const Baseline& b : baselines(split.season))
+    attempt(b.name, b.title, [&] { return b.fit(split.train(), split.season); });
   return out;
+}
+
+std::string better_classic(std::span<const Row> rows) {
+  const Row *own = nullptr, *classic = nullptr;
+  for (const Row& row : rows) {
+    if (!row.scores) continue;
+    const Row*& best = row.name.starts_with("lstm") ? own : classic;
+    if (!best || row.scores->rmse < best->scores->rmse) best = &row;
+  }
+  if (!own || !classic || classic->scores->rmse > 0.99 * own->scores->rmse) return "";
+  return std::string(classic->title) + " is better than the LSTM here";
 }
 
 }  // namespace tapestry::airline

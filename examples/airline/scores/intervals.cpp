@@ -8,20 +8,35 @@
 namespace tapestry::airline {
 namespace {
 
-/// The rank, from 1, of the conformal quantile among n errors; more than n where n are too few.
-size_t rank(size_t n, int level) {
-  return static_cast<size_t>(std::ceil(static_cast<double>(n + 1) * level / 100 - 1e-9));
+constexpr size_t kFewest = 19;  // errors, of which a quantile of 95 % can be taken
+
+size_t errors_of(size_t values, size_t horizon) {
+  size_t n = 0;
+  for (size_t h = 0; h < std::min(values, horizon); ++h) n += values - h;
+  return n;
 }
 
-/// Half widths at the distances 1, 2, ... that have enough errors.
-std::vector<double> widths(std::vector<std::vector<double>> errors, int level) {
-  std::vector<double> out;
-  for (std::vector<double>& e : errors) {
-    const size_t r = rank(e.size(), level);
-    if (r > e.size()) break;
-    std::sort(e.begin(), e.end());
-    out.push_back(out.empty() ? e[r - 1] : std::max(e[r - 1], out.back()));
+/// Root mean squares at each distance, made not to fall by pooling neighbours (isotonic regression
+/// of the squares; Barlow et al., 1972).
+std::vector<double> scales(const std::vector<std::vector<double>>& errors) {
+  struct Pool {
+    double squares, count;
+    size_t distances;
+    double mean() const { return squares / count; }
+  };
+  std::vector<Pool> pools;
+  for (const std::vector<double>& e : errors) {
+    Pool next{0, static_cast<double>(e.size()), 1};
+    for (const double x : e) next.squares += x * x;
+    while (!pools.empty() && pools.back().mean() > next.mean()) {
+      next = {next.squares + pools.back().squares, next.count + pools.back().count,
+              next.distances + pools.back().distances};
+      pools.pop_back();
+    }
+    pools.push_back(next);
   }
+  std::vector<double> out;
+  for (const Pool& p : pools) out.insert(out.end(), p.distances, std::sqrt(p.mean()));
   return out;
 }
 
@@ -43,13 +58,19 @@ double Intervals::high(size_t level, size_t distance, double forecast) const {
   return relative ? forecast * std::exp(w) : forecast + w;
 }
 
-size_t calibration_size(size_t season) { return std::clamp<size_t>(3 * season, 24, 60); }
+size_t calibration_size(size_t known, size_t season, size_t least, size_t horizon) {
+  if (known < least) return 0;
+  const size_t wanted = std::clamp<size_t>(3 * season, 24, 60);
+  const size_t size = std::min({wanted, known - least, known / 3});
+  return size < 8 || errors_of(size, horizon) < kFewest ? 0 : size;
+}
 
 Intervals calibrate(Forecaster& fit, std::span<const double> calibration, size_t horizon,
                     bool relative) {
-  require<ValueError>(calibration.size() >= 19, "intervals: ", calibration.size(),
-                      " values to calibrate on, expected at least 19");
-  std::vector<std::vector<double>> errors(horizon);
+  require<ValueError>(errors_of(calibration.size(), horizon) >= kFewest,
+                      "intervals: ", calibration.size(), " values to calibrate on, ", horizon,
+                      " ahead: expected so many that there are ", kFewest, " errors");
+  std::vector<std::vector<double>> errors(std::min(horizon, calibration.size()));
   for (size_t origin = 0; origin < calibration.size(); ++origin) {
     const size_t ahead = std::min(horizon, calibration.size() - origin);
     const std::vector<double> forecast = fit.forecast(ahead);
@@ -60,9 +81,19 @@ Intervals calibrate(Forecaster& fit, std::span<const double> calibration, size_t
     }
     fit.update(calibration[origin]);
   }
+  const std::vector<double> scale = scales(errors);
+  std::vector<double> all;  // in units of the scale at their distance
+  for (size_t h = 0; h < errors.size(); ++h)
+    for (const double e : errors[h]) all.push_back(scale[h] > 0 ? e / scale[h] : 0);
+  std::sort(all.begin(), all.end());
   Intervals out{relative, {}};
-  for (size_t i = 0; i < Intervals::levels.size(); ++i)
-    out.half_widths[i] = widths(errors, Intervals::levels[i]);
+  for (size_t i = 0; i < Intervals::levels.size(); ++i) {
+    // The conformal rank, from 1.
+    const double rank =
+        std::ceil(static_cast<double>(all.size() + 1) * Intervals::levels[i] / 100 - 1e-9);
+    const double quantile = all[std::min(static_cast<size_t>(rank), all.size()) - 1];
+    for (const double s : scale) out.half_widths[i].push_back(quantile * s);
+  }
   return out;
 }
 

@@ -1,14 +1,14 @@
 #pragma once
 // Prediction intervals by split-conformal calibration (Vovk, Gammerman and Shafer, 2005; Lei et
 // al., 2018): a forecaster fitted without the last values of the training part forecasts these from
-// every origin among them; the quantiles of its absolute errors at each distance are the half
-// widths around the forecast of the final one. On a logarithmic scale (relative errors) where the
-// forecaster works on one. Nothing is assumed of the errors but that the future ones are like
-// these. Errors from neighbouring origins overlap, so the guarantee for independent ones does not
-// hold: the back-test counts how often the intervals cover.
-//
-// A quantile of 95 % needs 19 errors. Further ahead, where there are fewer, the half width grows
-// with the square root of the distance; it never shrinks with it.
+// every origin among them, and a quantile of its absolute errors is the half width around the
+// forecast of the final one; on a logarithmic scale (relative errors) where the forecaster works on
+// one. Errors grow with the distance, and far ahead there are few: so each is divided by the root
+// mean square of those at its distance, made to grow only, and the quantile is that of all
+// together. Nothing is assumed of the errors but that the future ones are like these. Errors from
+// neighbouring origins overlap, so the guarantee for independent ones does not hold: the back-test
+// counts how often the intervals cover. Beyond the distances known, widths grow with the square
+// root.
 
 #include <tapestry/examples/airline/methods/baselines.h>
 
@@ -30,11 +30,13 @@ struct Intervals {
   double high(size_t level, size_t distance, double forecast) const;
 };
 
-/// How many values to calibrate on: three seasons, 24 to 60.
-size_t calibration_size(size_t season);
+/// How many values to calibrate on: three seasons, 24 to 60, but no more than a third of the
+/// `known` ones and than what leaves `least` to learn from. 0: too few, so that there are no
+/// intervals; 8 are enough where forecasts three values ahead make 19 errors of them.
+size_t calibration_size(size_t known, size_t season, size_t least, size_t horizon);
 
-/// `fit` must not have seen `calibration`, the values that follow those it was fitted on; at least
-/// 19. At the end it has.
+/// `fit` must not have seen `calibration`, the values that follow those it was fitted on. At the
+/// end it has. Throws ValueError where these make fewer than 19 errors.
 Intervals calibrate(Forecaster& fit, std::span<const double> calibration, size_t horizon,
                     bool relative);
 

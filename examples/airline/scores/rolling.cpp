@@ -1,3 +1,4 @@
+#include <tapestry/examples/airline/methods/combination.h>
 #include <tapestry/examples/airline/parallel.h>
 #include <tapestry/examples/airline/scores/rolling.h>
 
@@ -25,46 +26,74 @@ Pairs pairs(const Rolling& r, const Paths& paths, std::span<const double> values
 }
 
 Intervals intervals_at(std::span<const double> train, size_t season, const RollingSettings& s) {
-  const size_t size = calibration_size(season);
-  const bool log = s.lstm.preprocessing.log;
-  if (train.size() < LstmForecaster::minimum(season, s.lstm) + size) return {log, {}};
-  Ensemble fit(train.first(train.size() - size), season, s.lstm, s.runs, 1);
-  return calibrate(fit, train.last(size), s.horizon, log);
+  const TrainingSettings& t = s.training;
+  const size_t size =
+      calibration_size(train.size(), season, LstmForecaster::minimum(season, t.lstm), s.horizon);
+  const bool log = t.lstm.preprocessing.log;
+  if (size == 0) return {log, {}};
+  const auto known = train.first(train.size() - size);
+  const auto fit =
+      fit_chosen(t, Ensemble(known, season, t.lstm, t.runs, 1), known, season, s.horizon);
+  return calibrate(*fit, train.last(size), s.horizon, log);
 }
+
+/// All methods at one origin.
+class Origin {
+ public:
+  Origin(Rolling& out, size_t number, std::mutex& mutex)
+      : out_(out), number_(number), mutex_(mutex) {}
+
+  template <class F>
+  void attempt(F forecast) {
+    Paths& paths = out_.methods[method_++];
+    try {
+      paths.forecasts[number_] = forecast();
+    } catch (const Error& error) {
+      const std::lock_guard lock(mutex_);
+      if (paths.problem.empty()) paths.problem = error.what();
+    }
+  }
+
+ private:
+  Rolling& out_;
+  size_t number_, method_ = 1;
+  std::mutex& mutex_;
+};
 
 }  // namespace
 
 Rolling roll(std::span<const double> values, size_t season, const RollingSettings& s,
              const std::function<void()>& on_origin) {
-  Rolling out{values.size() + 1 - s.origins - s.horizon, s.origins, s.horizon, {}, {}, {}, {}};
-  out.runs.assign(s.runs, {"lstm", "LSTM", std::vector<std::vector<double>>(s.origins)});
-  out.methods.push_back({"lstm_median", "median forecast of the runs", out.runs[0].forecasts});
-  for (const Baseline& b : baselines())
-    out.methods.push_back({b.name, b.title, out.runs[0].forecasts});
+  const TrainingSettings& t = s.training;
+  Rolling out{values.size() + 1 - s.origins - s.horizon, s.origins, s.horizon, {}, {}, {}};
+  const std::vector<std::vector<double>> empty(s.origins);
+  out.runs.assign(t.runs, {"lstm", "LSTM", empty});
+  out.methods = {{"lstm_median", "median forecast of the runs", empty},
+                 {"hybrid", kHybridTitle, empty},
+                 {"combination", combination_title(season), empty}};
+  for (const Baseline& b : baselines(season)) out.methods.push_back({b.name, b.title, empty});
+  for (size_t i = 0; i < 3; ++i)
+    if (out.methods[i].name == row_name(t.model)) out.chosen_method = i;
   out.intervals.resize(s.origins);
-  std::vector<std::string> refusals(baselines().size());
   std::mutex mutex;
 
-  parallel_for(s.origins, s.workers, [&](size_t k) {
+  parallel_for(s.origins, t.workers, [&](size_t k) {
     const auto train = values.first(out.train_size(k));
-    const Ensemble fit(train, season, s.lstm, s.runs, 1);
-    for (size_t run = 0; run < s.runs; ++run)
+    const Ensemble fit(train, season, t.lstm, t.runs, 1);
+    for (size_t run = 0; run < t.runs; ++run)
       out.runs[run].forecasts[k] = fit.members()[run].forecast(s.horizon);
     out.methods[0].forecasts[k] = fit.forecast(s.horizon);
     out.intervals[k] = intervals_at(train, season, s);
-    for (size_t i = 0; i < baselines().size(); ++i) try {
-        out.methods[i + 1].forecasts[k] = baselines()[i].fit(train, season)->forecast(s.horizon);
-      } catch (const ValueError& error) {
-        const std::lock_guard lock(mutex);
-        refusals[i] = std::string("no ") + baselines()[i].title + ": " + error.what();
-      }
+    Origin origin(out, k, mutex);
+    origin.attempt([&] { return fit_hybrid(t, train, season, s.horizon)->forecast(s.horizon); });
+    origin.attempt([&] { return combined(fit, train, season)->forecast(s.horizon); });
+    for (const Baseline& b : baselines(season))
+      origin.attempt([&] { return checked_forecast(b, train, season, s.horizon); });
     if (on_origin) on_origin();
   });
-  for (size_t i = 0; i < refusals.size(); ++i) {
-    if (refusals[i].empty()) continue;
-    out.notes.push_back(refusals[i]);
-    out.methods[i + 1].forecasts.clear();
-  }
+  for (Paths& paths : out.methods)
+    if (!paths.problem.empty()) paths.forecasts.clear();
+  require<ValueError>(out.chosen().problem.empty(), out.chosen().title, ": ", out.chosen().problem);
   return out;
 }
 
@@ -90,7 +119,7 @@ std::vector<double> coverage(const Rolling& r, std::span<const double> values) {
     for (size_t k = 0; k < r.origins; ++k)
       for (size_t h = 0; h < r.horizon; ++h) {
         if (!r.intervals[k].known()) return {};
-        const double forecast = r.methods[0].forecasts[k][h], y = values[r.train_size(k) + h];
+        const double forecast = r.chosen().forecasts[k][h], y = values[r.train_size(k) + h];
         covered += r.intervals[k].low(level, h + 1, forecast) <= y &&
                    y <= r.intervals[k].high(level, h + 1, forecast);
       }

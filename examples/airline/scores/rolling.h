@@ -2,6 +2,7 @@
 // A rolling-origin back-test (Tashman, 2000): every method is fitted on the values up to an origin
 // and forecasts the next ones; then the origin moves on by one.
 
+#include <tapestry/examples/airline/chosen.h>
 #include <tapestry/examples/airline/scores/evaluation.h>
 #include <tapestry/examples/airline/scores/intervals.h>
 
@@ -9,27 +10,27 @@
 
 namespace tapestry::airline {
 
-/// A method's forecasts: [origin][distance - 1]; empty where it does not apply.
+/// A method's forecasts: [origin][distance - 1]; empty where it failed at an origin, and why.
 struct Paths {
   std::string name, title;
   std::vector<std::vector<double>> forecasts;
+  std::string problem = {};
 };
 
 struct Rolling {
-  size_t first, origins, horizon;  // the first origin has so many values before it
-  std::vector<Paths> runs;         // the LSTM from each seed
-  std::vector<Paths> methods;      // the median of the runs, then the baselines
-  std::vector<Intervals>
-      intervals;                   // of the median forecast, by origin; none known: too few values
-  std::vector<std::string> notes;  // why a baseline does not apply
+  size_t first, origins, horizon;    // the first origin has so many values before it
+  std::vector<Paths> runs;           // the LSTM from each seed
+  std::vector<Paths> methods;        // as the rows of evaluate(), without the first
+  std::vector<Intervals> intervals;  // of the chosen one, by origin; none known: too few values
+  size_t chosen_method = 0;          // of --model
 
+  const Paths& chosen() const { return methods[chosen_method]; }
   size_t train_size(size_t origin) const { return first + origin; }
 };
 
 struct RollingSettings {
-  LstmSettings lstm;
-  size_t runs, origins, horizon;
-  int64_t workers;
+  TrainingSettings training;
+  size_t origins, horizon;
 };
 
 /// Origins end `horizon` values before the last one. `on_origin` is called from any thread.

@@ -1,10 +1,13 @@
 #include <tapestry/examples/airline/series/columns.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
-#include <tapestry/examples/airline/series/calendar.h>
+#include <tapestry/examples/airline/series/numbers.h>
+#include <tapestry/examples/airline/series/stamp.h>
 #include <tapestry/tensor/error.h>
 
 namespace tapestry::airline {
@@ -31,27 +34,78 @@ size_t column_named(const Table& table, const std::string& name) {
   return static_cast<size_t>(found - table.header.begin());
 }
 
-// Whole numbers that only rise: a plain index, or years.
-bool counts_up(const Table& table, size_t column) {
+// The whole numbers of a column that only rise, or only fall; empty for any other.
+std::vector<int64_t> counters(const Table& table, size_t column) {
   constexpr int64_t limit = int64_t{1} << 53;
-  std::optional<int64_t> last;
+  std::vector<int64_t> out;
   for (const auto& row : table.rows) {
     const auto number = parse_number<int64_t>(row[column].text);
-    if (!number || *number > limit || *number < -limit || (last && *number <= *last)) return false;
-    last = number;
+    if (!number || *number > limit || *number < -limit) return {};
+    const size_t n = out.size();
+    if (n > 0 && *number == out[n - 1]) return {};
+    if (n > 1 && (*number > out[n - 1]) != (out[1] > out[0])) return {};
+    out.push_back(*number);
   }
-  return true;
+  return out;
+}
+
+// Whether whole numbers are years, most of them one apart.
+bool are_years(const std::vector<int64_t>& numbers) {
+  size_t ones = 0;
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (numbers[i] < 1600 || numbers[i] >= 2400) return false;
+    ones += i > 0 && std::abs(numbers[i] - numbers[i - 1]) == 1;
+  }
+  return numbers.size() > 1 && 2 * ones >= numbers.size() - 1;
+}
+
+// Whether a column that starts with "19490131" has dates in all rows.
+bool are_dates(const Table& table, size_t column) {
+  const auto& rows = table.rows;
+  return std::all_of(rows.begin(), rows.end(), [&](const auto& row) {
+    const auto stamp = parse_stamp(row[column].text);
+    return means_missing(row[column].text) || (stamp && stamp->unit == Unit::day);
+  });
+}
+
+bool reads_as_time(const Table& table, size_t column) {
+  const Cell* cell = first_filled(table, column);
+  if (!cell) return false;
+  const Readings r = read_stamp(cell->text);
+  const auto& stamp = r.day_first ? r.day_first : r.month_first;
+  if (!stamp || stamp->unit == Unit::year) return false;  // 1949 may be any number
+  return !parse_number<int64_t>(cell->text) || are_dates(table, column);
+}
+
+// Whether a column that does not read as times was meant as them.
+bool meant_as_time(const Table& table, size_t column) {
+  static constexpr std::array<std::string_view, 11> names = {
+      "date", "time",  "datetime", "timestamp", "ds",    "day",
+      "week", "month", "quarter",  "year",      "period"};
+  const Cell* cell = first_filled(table, column);
+  if (!cell || resembles_number(cell->text)) return false;
+  std::string name = table.header[column].text;
+  for (char& c : name)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return resembles_time(cell->text) || std::find(names.begin(), names.end(), name) != names.end();
 }
 
 std::optional<size_t> choose_time(const Table& table, const std::string& name,
-                                  const std::string& value_name) {
+                                  const std::string& value_name, bool undated) {
   if (!name.empty()) return column_named(table, name);
   const size_t columns = table.header.size();
   const auto free = [&](size_t i) { return table.header[i].text != value_name; };
   for (size_t i = 0; i < columns; ++i)
-    if (const Cell* cell = first_filled(table, i); free(i) && cell && parse_stamp(cell->text))
-      return i;
-  if (columns > 1 && free(0) && counts_up(table, 0)) return size_t{0};
+    if (free(i) && reads_as_time(table, i)) return i;
+  if (columns > 1 && free(0) && !counters(table, 0).empty()) return size_t{0};
+  for (size_t i = 0; i < columns; ++i) {
+    if (!free(i) || !meant_as_time(table, i)) continue;
+    if (undated) return i;
+    const Cell& cell = *first_filled(table, i);
+    fail<FormatError>(table.at(cell), '"', cell.text, "\" in column \"", table.header[i].text,
+                      "\" is not a time that is read: ", time_hint(cell.text),
+                      " (--freq none takes the rows as equally spaced)");
+  }
   return std::nullopt;
 }
 
@@ -66,8 +120,7 @@ size_t choose_value(const Table& table, const std::string& name, std::optional<s
   for (size_t i = 0; i < table.header.size(); ++i)
     if (i != time) others.push_back(i);
   for (const size_t i : others)
-    if (const Cell* cell = first_filled(table, i); cell && parse_number<double>(cell->text))
-      return i;
+    if (const Cell* cell = first_filled(table, i); cell && resembles_number(cell->text)) return i;
   if (others.size() == 1) return others[0];  // then the message is about its first cell
   fail<FormatError>(table.at(table.header[0]), "no numeric column; the columns are ",
                     quoted_names(table));
@@ -75,18 +128,19 @@ size_t choose_value(const Table& table, const std::string& name, std::optional<s
 
 }  // namespace
 
-bool means_missing(std::string_view text) {
-  return text.empty() || text == "NA" || text == "NaN" || text == "nan" || text == "null";
-}
-
-Columns choose_columns(const Table& table, const std::string& time, const std::string& value) {
-  Columns columns{choose_time(table, time, value), false, 0};
+Columns choose_columns(const Table& table, const std::string& time, const std::string& value,
+                       bool undated) {
+  Columns columns{choose_time(table, time, value, undated), true, 0};
   columns.value = choose_value(table, value, columns.time);
-  columns.index = !columns.time || counts_up(table, *columns.time);
+  if (columns.time) {
+    const std::vector<int64_t> numbers = counters(table, *columns.time);
+    const bool dates = are_years(numbers) || are_dates(table, *columns.time);
+    columns.index = !numbers.empty() && (undated || !dates);
+  }
   for (const size_t i : {columns.time.value_or(columns.value), columns.value}) {
     const Cell& head = table.header[i];
-    require<FormatError>(!parse_number<double>(head.text) && !parse_stamp(head.text),
-                         table.at(head), "the first line holds data (\"", head.text,
+    require<FormatError>(!resembles_number(head.text) && !parse_stamp(head.text), table.at(head),
+                         "the first line holds data (\"", head.text,
                          "\"); expected a header that names the columns");
   }
   return columns;

@@ -1,14 +1,11 @@
 #pragma once
 // Which columns of a table hold the times and the values: those named, or else the first column
-// whose first filled cell reads as a time (failing that, a first column of rising whole numbers),
-// and the first other column whose first filled cell reads as a number.
+// whose first filled cell reads as a time (failing that, a first column of whole numbers that only
+// rise or only fall), and the first other column whose first filled cell reads as a number. A
+// column that seems to hold times of a kind that is not read is refused rather than passed over.
 
-#include <charconv>
-#include <cmath>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <type_traits>
 
 #include <tapestry/examples/airline/series/csv.h>
 
@@ -20,21 +17,9 @@ struct Columns {
   size_t value;
 };
 
-/// Empty names mean: choose. Throws FormatError listing the columns there are.
-Columns choose_columns(const Table& table, const std::string& time, const std::string& value);
-
-/// The finite number that is all of `text`, whatever the locale.
-template <class T>
-std::optional<T> parse_number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  if constexpr (std::is_floating_point_v<T>)
-    if (!std::isfinite(value)) return std::nullopt;
-  return value;
-}
-
-/// Empty, NA, NaN, nan or null.
-bool means_missing(std::string_view text);
+/// Empty names mean: choose. `undated`: times may be anything, rows are equally spaced. Throws
+/// FormatError listing the columns there are.
+Columns choose_columns(const Table& table, const std::string& time, const std::string& value,
+                       bool undated);
 
 }  // namespace tapestry::airline

@@ -101,6 +101,15 @@ std::string Table::at(const Cell& cell) const {
   return file + ':' + std::to_string(cell.line) + ':' + std::to_string(cell.column) + ": ";
 }
 
+std::string csv_field(std::string_view text) {
+  const bool blanks = !text.empty() && (text.front() == ' ' || text.back() == ' ');
+  if (!blanks && text.find_first_of(",;\t\"\n\r") == std::string_view::npos)
+    return std::string(text);
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + '"';
+}
+
 Table parse_csv(std::string_view text, const std::string& file) {
   for (size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);

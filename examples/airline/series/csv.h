@@ -25,6 +25,9 @@ struct Table {
   std::string at(const Cell& cell) const;
 };
 
+/// A text as a cell: in quotes where it needs them.
+std::string csv_field(std::string_view text);
+
 /// Throws FormatError "FILE:LINE:COLUMN: ..." for binary, empty or malformed text.
 Table parse_csv(std::string_view text, const std::string& file);
 

@@ -53,29 +53,56 @@ void Preprocessing::push(double value) {
   levels_[0].push_back(settings_.log ? std::log(value) : value);
   for (size_t k = 1; k < levels_.size(); ++k)
     levels_[k].push_back(t < k ? std::numeric_limits<double>::quiet_NaN()
-                               : levels_[k - 1][t] - levels_[k - 1][t - 1]);
-  if (t >= lost()) z_.push_back((levels_[0][t] - expected(t) - shift_) / scale_);
+                               : at(k - 1, t) - at(k - 1, t - 1));
+  if (seasonal()) push_season(t);
+  if (t >= lost()) z_.push_back((at(0, t) - expected(t) - shift_) / scale_);
 }
 
-// x(at) when its z is that of an x without shift: what the past alone says.
-double Preprocessing::expected(size_t at) const {
-  double sum = 0;
-  for (size_t k = 0; k + 1 < levels_.size(); ++k) sum += levels_[k][at - 1];
-  if (lost() == settings_.difference) return sum;
-  double seasonal = 0, weights = 0, weight = 1;
-  for (size_t t = at; t >= season_ + settings_.difference && weight > 0;) {
-    t -= season_;
-    seasonal += weight * levels_.back()[t];
-    weights += weight;
-    weight *= settings_.season_memory;
+// The weighted sum over the values a season, two seasons ... before t, from the one a season
+// before: so that long series take no longer for it.
+void Preprocessing::push_season(size_t t) {
+  Mean mean;
+  if (t >= season_ + settings_.difference) {
+    const Mean& before = season_means_[t - season_ - forgotten_];
+    mean.sum = at(settings_.difference, t - season_) + settings_.season_memory * before.sum;
+    mean.weight = 1 + settings_.season_memory * before.weight;
   }
-  return sum + seasonal / weights;
+  season_means_.push_back(mean);
 }
 
-double Preprocessing::value(double z, size_t at) const {
-  require<ValueError>(at >= lost() && at <= size(), "preprocessing: value ", at, " of ", size(),
+// x(t) when its z is that of an x without shift: what the past alone says.
+double Preprocessing::expected(size_t t) const {
+  double sum = 0;
+  for (size_t k = 0; k + 1 < levels_.size(); ++k) sum += at(k, t - 1);
+  if (!seasonal()) return sum;
+  if (t < size())
+    return sum + season_means_[t - forgotten_].sum / season_means_[t - forgotten_].weight;
+  const Mean& before = season_means_[t - season_ - forgotten_];
+  const double a = settings_.season_memory;
+  return sum + (at(settings_.difference, t - season_) + a * before.sum) / (1 + a * before.weight);
+}
+
+Preprocessing Preprocessing::recent(size_t count) const {
+  const size_t have = levels_.front().size();
+  const size_t keep = std::min(have, std::max(season_ + settings_.difference + 1, count));
+  const auto last = [](const auto& v, size_t n) {
+    return std::remove_cvref_t<decltype(v)>(v.end() - static_cast<ptrdiff_t>(n), v.end());
+  };
+  Preprocessing out(settings_, season_);
+  out.forgotten_ = forgotten_ + have - keep;
+  out.shift_ = shift_;
+  out.scale_ = scale_;
+  for (size_t k = 0; k < levels_.size(); ++k) out.levels_[k] = last(levels_[k], keep);
+  if (seasonal()) out.season_means_ = last(season_means_, keep);
+  out.z_ = last(z_, std::min(z_.size(), count));
+  return out;
+}
+
+double Preprocessing::value(double z, size_t t) const {
+  const size_t first = forgotten_ > 0 ? size() : lost();
+  require<ValueError>(t >= first && t <= size(), "preprocessing: value ", t, " of ", size(),
                       " seen has no past to start from");
-  const double x = expected(at) + shift_ + scale_ * z;
+  const double x = expected(t) + shift_ + scale_ * z;
   return settings_.log ? std::exp(x) : x;
 }
 

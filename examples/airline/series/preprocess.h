@@ -37,23 +37,35 @@ class Preprocessing {
   std::span<const double> z() const { return z_; }
   size_t lost() const { return lost(season_, settings_); }
   static size_t lost(size_t season, const PreprocessingSettings& s);
+  /// A copy that remembers only what is needed to go on, and the last `count` z: to follow a
+  /// forecast takes no longer the longer the series is.
+  Preprocessing recent(size_t count) const;
 
   /// The value that follows all values seen if its z is this.
   double value(double z) const { return value(z, size()); }
-  /// The same for the value number `at` (from 0), which may have been seen: at >= lost().
-  double value(double z, size_t at) const;
+  /// The same for the value number `t` (from 0), which may have been seen: t >= lost().
+  double value(double z, size_t t) const;
 
-  size_t size() const { return levels_.front().size(); }
+  size_t size() const { return forgotten_ + levels_.front().size(); }
   double shift() const { return shift_; }
   double scale() const { return scale_; }
 
  private:
-  double expected(size_t at) const;
+  struct Mean {
+    double sum = 0, weight = 0;
+  };
+  Preprocessing(const PreprocessingSettings& s, size_t season)
+      : settings_(s), season_(season), levels_(s.difference + 1) {}
+  bool seasonal() const { return settings_.seasonal_difference && season_ > 1; }
+  double at(size_t k, size_t t) const { return levels_[k][t - forgotten_]; }
+  void push_season(size_t t);
+  double expected(size_t t) const;
 
   PreprocessingSettings settings_;
-  size_t season_;
+  size_t season_, forgotten_ = 0;
   double shift_ = 0, scale_ = 1;
   std::vector<std::vector<double>> levels_;  // [k][t]: x(t) after k differences; NaN where none is
+  std::vector<Mean> season_means_;           // [t]: of the values one, two ... seasons before t
   std::vector<double> z_;
 };
 

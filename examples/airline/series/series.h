@@ -13,6 +13,8 @@
 #include <vector>
 
 #include <tapestry/examples/airline/series/calendar.h>
+#include <tapestry/examples/airline/series/csv.h>
+#include <tapestry/examples/airline/series/numbers.h>
 
 namespace tapestry::airline {
 
@@ -20,9 +22,13 @@ namespace tapestry::airline {
 /// the neighbours, or close the gap (the season then shifts; meant for days without trade).
 enum class Missing { error, interpolate, drop };
 
+/// What comes first in dates such as 03/04/1949.
+enum class DateOrder { day_first, month_first };
+
 struct Series {
   std::string file, name;  // where the values come from, their column
   Frequency frequency = Frequency::none;
+  size_t season = 1;              // values in a season; 1: there is none
   std::vector<std::string> time;  // one label per value
   std::vector<double> values;
   std::vector<std::string> notes;
@@ -41,6 +47,9 @@ struct ReadOptions {
   std::string time_column = {}, value_column = {};  // empty: first date-like, first numeric
   std::optional<Frequency> frequency = {};          // empty: inferred
   Missing missing = Missing::error;
+  std::optional<Decimal> decimal = {};       // empty: as the numbers show
+  std::optional<DateOrder> date_order = {};  // empty: as the dates show
+  size_t season = 0;                         // values in a season; 0: as the frequency has
 };
 
 /// From a file, "-" being standard input. Throws FileError, or FormatError "FILE:LINE:COL: ...".
@@ -48,6 +57,10 @@ Series read_series(const std::string& path, const ReadOptions& options = {});
 /// The same from text; `file` names it in messages.
 Series parse_series(std::string_view text, const std::string& file,
                     const ReadOptions& options = {});
+/// The same from a table.
+Series series_of(const Table& table, const ReadOptions& options = {});
+/// All of a file, "-" being standard input. Throws FileError.
+std::string read_text(const std::string& path);
 /// The built-in series.
 Series airline_passengers();
 /// The file it is made of.

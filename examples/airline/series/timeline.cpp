@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <tapestry/examples/airline/series/csv.h>
 #include <tapestry/examples/airline/series/timeline.h>
 
 #include <cmath>
@@ -18,9 +19,9 @@ Timeline timeline(const Run& run, size_t horizon) {
   for (const std::string& label : run.series.future(end - run.series.size()))
     out.time.push_back(label);
   out.actual.resize(end, none);
-  const auto fitted = run.ensemble.fitted();
+  const auto fitted = run.forecaster->fitted();
   out.forecast.assign(fitted.begin(), fitted.end());
-  for (const double f : run.ensemble.forecast(horizon)) out.forecast.push_back(f);
+  for (const double f : run.forecaster->forecast(horizon)) out.forecast.push_back(f);
   out.forecast.resize(end, none);
   for (size_t i = 0; i < Intervals::levels.size(); ++i) {
     out.low[i].assign(end, none);
@@ -40,7 +41,7 @@ std::string csv_of(const Timeline& line) {
     const char* split = t < line.train_size          ? "train"
                         : std::isnan(line.actual[t]) ? "future"
                                                      : "test";
-    out += fmt::format("{},{},{},{}", line.time[t], split, cell(line.actual[t]),
+    out += fmt::format("{},{},{},{}", csv_field(line.time[t]), split, cell(line.actual[t]),
                        cell(line.forecast[t]));
     for (size_t i = 0; i < line.low.size(); ++i)
       out += fmt::format(",{},{}", cell(line.low[i][t]), cell(line.high[i][t]));

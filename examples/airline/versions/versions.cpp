@@ -1,6 +1,8 @@
 #include <omp.h>
 #include <tapestry/examples/airline/versions/versions.h>
 
+#include <algorithm>
+
 #include <tapestry/optim/optimizer.h>
 
 namespace tapestry::airline {

@@ -1,8 +1,10 @@
 // lm eval: the loss and perplexity of a trained model on text.
 
 #include <fmt/format.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/progress.h>
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/model/evaluate.h>
 #include <tapestry/examples/lm/ngram/compare.h>
@@ -10,7 +12,6 @@
 #include <tapestry/examples/lm/run.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 namespace tapestry::lm {
@@ -37,21 +38,21 @@ double bits_per_byte(const Evaluation& e, const Corpus& corpus) {
 
 void print_json(const Evaluation& e, const Corpus& corpus,
                 const std::optional<NgramComparison>& ngrams) {
-  nlohmann::ordered_json out = {{"sentences", e.sentences},
-                                {"tokens", e.tokens},
-                                {"oov", e.oov},
-                                {"loss", e.loss()},
-                                {"perplexity", e.perplexity()},
-                                {"perplexity_without_unknowns", e.perplexity_without_unknowns()},
-                                {"bits_per_token", e.bits_per_token()},
-                                {"bytes", corpus.bytes},
-                                {"bits_per_byte", bits_per_byte(e, corpus)}};
+  app::Json out = {{"sentences", e.sentences},
+                   {"tokens", e.tokens},
+                   {"oov", e.oov},
+                   {"loss", e.loss()},
+                   {"perplexity", e.perplexity()},
+                   {"perplexity_without_unknowns", e.perplexity_without_unknowns()},
+                   {"bits_per_token", e.bits_per_token()},
+                   {"bytes", corpus.bytes},
+                   {"bits_per_byte", bits_per_byte(e, corpus)}};
   if (ngrams)
-    out["ngram"] = {{"order", ngrams->order},
-                    {"ngrams", ngrams->ngrams},
-                    {"loss", ngrams->ngram},
-                    {"mixture_loss", ngrams->mixture},
-                    {"weight_of_network", ngrams->weight}};
+    out["ngram"] = app::Json{{"order", ngrams->order},
+                             {"ngrams", ngrams->ngrams},
+                             {"loss", ngrams->ngram},
+                             {"mixture_loss", ngrams->mixture},
+                             {"weight_of_network", ngrams->weight}};
   fmt::print("{}\n", out.dump(2));
 }
 
@@ -92,7 +93,7 @@ app::ExitCode eval(const EvalSettings& s) {
   if (!s.column.empty()) settings.column = s.column;
   const Corpus corpus = read_sentences(s.files, settings);
   if (!s.common.quiet)
-    for (const std::string& note : corpus.notes) fmt::print(stderr, "input  {}\n", note);
+    for (const std::string& note : corpus.notes) app::note("input  {}\n", note);
   const EncodedCorpus text = run.vocabulary.encode(corpus);
   const DType dtype = s.dtype.empty() ? run.settings.dtype : s.dtype == "double" ? f64 : f32;
   const LanguageModel model = run.model(dtype);
@@ -107,7 +108,7 @@ app::ExitCode eval(const EvalSettings& s) {
   return app::ExitCode::ok;
 }
 
-void add_options(CLI::App& command, EvalSettings& s) {
+void add_options(app::Command& command, EvalSettings& s) {
   command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
   command.add_option("FILE", s.files, "text to evaluate on (- for standard input)")->required();
   command.add_option("--format", s.format, "what files hold (default: as trained)")

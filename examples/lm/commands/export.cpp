@@ -10,7 +10,7 @@
 
 namespace tapestry::lm {
 
-void add_options(CLI::App& command, ExportSettings& s) {
+void add_options(app::Command& command, ExportSettings& s) {
   command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
   command.add_option("-o,--output", s.output, "FILE.npz (U, V, W) or FILE.safetensors (PyTorch)")
       ->required();

@@ -118,7 +118,7 @@ Vocabulary vocabulary_of(std::vector<TokenCount> tokens, const Order& order) {
 
 }  // namespace
 
-void add_options(CLI::App& command, ImportSettings& s) {
+void add_options(app::Command& command, ImportSettings& s) {
   command.add_option("FILE", s.file, "FILE.npz (U, V, W) or FILE.safetensors (PyTorch)")
       ->required();
   command.add_option("-o,--output", s.output, "run directory")->required();

@@ -1,6 +1,7 @@
 // lm info: what a run is, how far it came, and what lies in its directory.
 
 #include <fmt/format.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/text.h>
 #include <tapestry/examples/lm/commands.h>
@@ -8,7 +9,6 @@
 #include <tapestry/examples/lm/text/text.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 namespace tapestry::lm {
@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 std::string describe_results(const fs::path& path) {
   if (!fs::exists(path)) return "the run has not ended";
   try {
-    const auto results = nlohmann::json::parse(read_text(path.string()));
+    const auto results = app::Json::parse(read_text(path.string()));
     std::string out = fmt::format("train loss {:.4f}", results.at("train_loss").get<double>());
     if (const auto& loss = results.at("valid_loss"); loss.is_number())
       out += fmt::format(", held-out loss {:.4f}", loss.get<double>());
@@ -28,14 +28,14 @@ std::string describe_results(const fs::path& path) {
       out += fmt::format(", floor {:.4f}", floor.get<double>());
     return out + fmt::format(" nats per token; {:.1f} s of training",
                              results.at("train_seconds").get<double>());
-  } catch (const nlohmann::json::exception&) {
+  } catch (const app::JsonError&) {
     fail<FormatError>(path.string(), ": not the results of a run");
   }
 }
 
 }  // namespace
 
-void add_options(CLI::App& command, InfoSettings& s) {
+void add_options(app::Command& command, InfoSettings& s) {
   command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
   command.footer("Example: lm info runs/lm-20240611-120000");
 }

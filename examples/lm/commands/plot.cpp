@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/commands.h>
@@ -11,7 +12,6 @@
 #include <tapestry/examples/lm/training/curves.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 namespace tapestry::lm {
 namespace {
@@ -66,7 +66,7 @@ void staleness(const PlotSettings& s, const fs::path& out) {
     if (!fs::exists(path)) continue;
     app::Series series{.name = name_of(run), .x = {}, .y = {}};
     try {
-      const auto json = nlohmann::json::parse(read_text(path.string()));
+      const auto json = app::Json::parse(read_text(path.string()));
       const auto counts = json.at("staleness").get<std::vector<double>>();
       double total = 0;
       for (const double n : counts) total += n;
@@ -74,7 +74,7 @@ void staleness(const PlotSettings& s, const fs::path& out) {
         series.x.push_back(static_cast<double>(i));
         series.y.push_back(total > 0 ? counts[i] / total : 0);
       }
-    } catch (const nlohmann::json::exception&) {
+    } catch (const app::JsonError&) {
       fail<FormatError>(path.string(), ": not what a run with several workers has left");
     }
     if (series.x.size() > 1) plot.series.push_back(std::move(series));
@@ -144,7 +144,7 @@ void horizon(const PlotSettings& s, const fs::path& out) {
 
 }  // namespace
 
-void add_options(CLI::App& command, PlotSettings& s) {
+void add_options(app::Command& command, PlotSettings& s) {
   command.add_option("RUN", s.runs, "run directories, laid over each other")->required();
   command.add_option("-o,--output", s.output, "directory of the pictures (default: the first run)");
   command.add_option("--steps", s.steps, "how far back the credit horizon looks, in time steps")

@@ -38,7 +38,7 @@ std::vector<int32_t> encode_prompt(const Run& run, const std::string& prompt) {
 
 }  // namespace
 
-void add_options(CLI::App& command, SampleSettings& s) {
+void add_options(app::Command& command, SampleSettings& s) {
   using app::number, app::whole_number;
   Sampling& draw = s.sampling;
   command.add_option("RUN", s.run, "run directory or checkpoint file")->required();

@@ -53,7 +53,7 @@ class Line {
 
 }  // namespace
 
-void add_options(CLI::App& command, ScoreSettings& s) {
+void add_options(app::Command& command, ScoreSettings& s) {
   command.add_option("RUN", s.run, "run directory or checkpoint file")->required();
   command.add_option("FILE", s.files, "text, a sentence per line (default: standard input)");
   command.add_option("--unit", s.unit, "logarithm: to base 10, natural, to base 2")

@@ -117,7 +117,7 @@ std::string thread_map(int n, bool* together) {
 
 }  // namespace
 
-void add_options(CLI::App& command, SelftestSettings&) {
+void add_options(app::Command& command, SelftestSettings&) {
   command.footer("Takes a few seconds. Exit code 11 where a check fails. Example: lm selftest");
 }
 

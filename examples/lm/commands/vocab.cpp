@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/text/vocabulary.h>
 
@@ -30,7 +31,7 @@ void print_coverage(const Vocabulary& all, int64_t tokens) {
 
 }  // namespace
 
-void add_options(CLI::App& command, VocabSettings& s) {
+void add_options(app::Command& command, VocabSettings& s) {
   command.add_option("FILE", s.files, "text (- for standard input)")->required();
   command.add_option("--vocab-size", s.size, "most frequent tokens written, special ones included")
       ->check(app::whole_number(4, 10'000'000))
@@ -46,7 +47,7 @@ void add_options(CLI::App& command, VocabSettings& s) {
 
 app::ExitCode vocab(const VocabSettings& s) {
   const Corpus corpus = read_sentences(s.files, s.text);
-  for (const std::string& note : corpus.notes) fmt::print(stderr, "input  {}\n", note);
+  for (const std::string& note : corpus.notes) app::note("input  {}\n", note);
   const Vocabulary all = Vocabulary::build(corpus, std::numeric_limits<int32_t>::max());
   int64_t once = 0;
   for (int32_t id = Vocabulary::end + 1; id < all.size(); ++id) once += all.count(id) == 1;

@@ -15,7 +15,7 @@ namespace tapestry::lm {
 /// Those of the reference system: tanh units, one sentence per update, plain SGD.
 TrainSettings experiment_settings();
 /// Registers the options that experiments have in common.
-void add_experiment_options(CLI::App& command, TrainSettings& settings);
+void add_experiment_options(app::Command& command, TrainSettings& settings);
 /// Reads the text, or draws `zipf` where no file is named, and says what it is.
 Data read_experiment_data(TrainSettings& settings);
 /// Throws UserError with the signal's exit code once a signal has come.

@@ -138,7 +138,7 @@ app::Plot picture(const RaceSettings& s, const std::vector<Course>& courses) {
 
 }  // namespace
 
-void add_options(CLI::App& command, RaceSettings& s) {
+void add_options(app::Command& command, RaceSettings& s) {
   using app::whole_number;
   command.add_option("--workers", s.workers, "asynchronous workers (0: the cores)")
       ->check(whole_number(0, 1024));

@@ -14,7 +14,7 @@ struct RaceSettings {
   int64_t most = 15000;              // sentences after which it ends anyhow
   std::vector<double> targets = {6.5, 5.9};
 };
-void add_options(CLI::App& command, RaceSettings& settings);
+void add_options(app::Command& command, RaceSettings& settings);
 /// Prints a table; leaves race.csv and a picture.
 app::ExitCode race(RaceSettings settings);
 

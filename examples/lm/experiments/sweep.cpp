@@ -142,7 +142,7 @@ app::Plot scatter(const std::vector<Row>& rows, int64_t sentences) {
 
 }  // namespace
 
-void add_options(CLI::App& command, SweepSettings& s) {
+void add_options(app::Command& command, SweepSettings& s) {
   command.add_option("--workers", s.workers, "numbers of workers, simulated beyond the cores here")
       ->delimiter(',')
       ->check(app::whole_number(1, 1024));

@@ -11,7 +11,7 @@ struct SweepSettings {
   std::vector<int64_t> workers = {1, 2, 4, 8, 12, 16}, batch = {1, 2, 5, 10};
   int64_t sentences = 0;  // per training; 0: one pass over the text
 };
-void add_options(CLI::App& command, SweepSettings& settings);
+void add_options(app::Command& command, SweepSettings& settings);
 /// Prints a table; leaves sweep.csv and a picture.
 app::ExitCode sweep(SweepSettings settings);
 

@@ -71,7 +71,7 @@ class Reader {
   DType dtype_ = f32;
 };
 
-bool equal(const Tensor& a, const Tensor& b) {
+bool same_values(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.to_vector<double>() == b.to_vector<double>();
 }
 
@@ -139,7 +139,7 @@ ModelTensors from_pytorch(Reader& in) {
     out.tensors["bias"] = in.has("decoder.bias") ? in.take("decoder.bias", {shape.vocabulary})
                                                  : Tensor::zeros({shape.vocabulary}, out.dtype);
   const Tensor weight = in.take("decoder.weight", {shape.vocabulary, shape.hidden});
-  shape.tied = !one_hot && equal(weight, table);
+  shape.tied = !one_hot && same_values(weight, table);
   if (!shape.tied) out.tensors["weight"] = weight;
   return out;
 }

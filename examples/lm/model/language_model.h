@@ -48,7 +48,10 @@ struct LanguageModel {
   Var logits(const Var& h) const { return softmax.logits(h, softmax_weight()); }
 
   /// The parameters of so many rows that workers should read them where they lie.
-  std::vector<const Parameter*> shared() const { return {&input.table, &softmax.weight}; }
+  std::vector<const Parameter*> shared() const {
+    if (!softmax.weight.defined()) return {&input.table};
+    return {&input.table, &softmax.weight};
+  }
 
  private:
   /// What the softmax sees: (rows, hidden).

@@ -19,7 +19,7 @@ bool is_quote(const std::string& text) {
 
 }  // namespace
 
-void add_text_options(CLI::App& command, TextSettings& s) {
+void add_text_options(app::Command& command, TextSettings& s) {
   using app::one_of, app::whole_number;
   const std::string input = "Input", tokens = "Tokens";
   command.add_option("--format", s.format, "what files hold; auto: by their extension")
@@ -31,11 +31,10 @@ void add_text_options(CLI::App& command, TextSettings& s) {
       ->check(one_of(kHeaders))
       ->group(input);
   command.add_option("--quote", s.quote, "character around quoted fields, or none")
-      ->check(CLI::Validator(
-          [](const std::string& text) {
-            return is_quote(text) ? "" : "must be one character or none, not '" + text + "'";
-          },
-          ""))
+      ->check({[](const std::string& text) {
+                 return is_quote(text) ? "" : "must be one character or none, not '" + text + "'";
+               },
+               ""})
       ->group(input);
   command.add_option("--on-bad-utf8", s.on_bad_utf8, "bytes that are NUL or not UTF-8")
       ->check(one_of(kBadUtf8))

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
+namespace tapestry::app {
+class Command;
 }
 
 namespace tapestry::lm {
@@ -31,7 +31,7 @@ struct TextSettings {
 };
 
 /// Registers the options that set these.
-void add_text_options(CLI::App& command, TextSettings& settings);
+void add_text_options(app::Command& command, TextSettings& settings);
 
 /// Throws FormatError, which names the setting, for a value that no option could have set.
 void check(const TextSettings& settings);

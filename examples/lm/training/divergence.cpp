@@ -13,7 +13,8 @@ app::UserError diverged(const Position& position, int worker, const std::string&
   return {app::ExitCode::diverged,
           fmt::format("diverged in epoch {} after update {}{}: {}", position.epoch + 1,
                       position.updates, who, what),
-          fmt::format("{}; try a lower --lr, --clip-norm, --warmup, or fewer --workers", kept)};
+          fmt::format("{}; try a lower --lr, --clip-norm, --warmup, or fewer --workers",
+                      kept.empty() ? "no checkpoint had been saved yet" : kept)};
 }
 
 std::string first_bad_step(const Tensor& losses, const Packing& packing) {

@@ -11,7 +11,7 @@
 
 namespace tapestry::lm {
 
-/// The error (exit code 10) that says so. `kept` is what the user still has.
+/// The error (exit code 10) that says so. `kept` is what the user still has, if anything.
 app::UserError diverged(const Position& position, int worker, const std::string& what,
                         const std::string& kept);
 

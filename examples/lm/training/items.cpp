@@ -29,6 +29,16 @@ int64_t Items::updates() const {
   return updates;
 }
 
+double Items::total_tokens() const {
+  const auto tokens = static_cast<double>(corpus_.tokens());
+  double total = tokens * static_cast<double>(s_.epochs);
+  if (s_.max_tokens > 0) total = std::min(total, static_cast<double>(s_.max_tokens));
+  if (s_.max_steps > 0)
+    total = std::min(total,
+                     tokens / static_cast<double>(updates()) * static_cast<double>(s_.max_steps));
+  return total;
+}
+
 void Items::begin(int64_t epoch) {
   if (epoch == epoch_) return;
   epoch_ = epoch;

@@ -19,6 +19,8 @@ class Items {
   int64_t round() const { return round_; }
   /// Updates of an epoch; where batches are cut into pieces, of the first one.
   int64_t updates() const;
+  /// That all epochs read, or the limits allow; roughly.
+  double total_tokens() const;
   bool streamed() const { return stream_.has_value(); }
   /// Of a stream, which are read side by side.
   int64_t columns() const { return stream_->columns(); }

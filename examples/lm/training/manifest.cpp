@@ -1,6 +1,7 @@
 #include <tapestry/examples/lm/training/manifest.h>
 
 #include <sys/utsname.h>
+#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/version.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/training/fingerprint.h>
@@ -8,13 +9,12 @@
 
 #include <ctime>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 namespace tapestry::lm {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using app::Json;
 
 /// What /proc/cpuinfo calls the processor.
 std::string processor() {
@@ -70,7 +70,7 @@ std::string manifest(const TrainSettings& s, const Data& data) {
         {"vocabulary", {{"tokens", data.vocabulary.size()}, {"hash", hex(vocabulary)}}},
         {"fingerprint", hex(data.fingerprint())}}},
       {"settings", Json::parse(config_text(s))}};
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return out.dump(2) + "\n";
 }
 
 }  // namespace tapestry::lm

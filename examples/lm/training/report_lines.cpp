@@ -1,6 +1,9 @@
 #include <fmt/format.h>
+#include <tapestry/examples/lm/model/sampling.h>
+#include <tapestry/examples/lm/text/tokenizer.h>
 #include <tapestry/examples/lm/training/report_lines.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace tapestry::lm {
@@ -14,6 +17,57 @@ std::string describe_loss(const char* what, double loss, std::optional<double> f
   const std::string out = fmt::format("{} {:.4f}", what, loss);
   return out + (floor ? fmt::format(", {:.3f} above the floor {:.3f}", loss - *floor, *floor)
                       : "  ppl " + perplexity(loss));
+}
+
+std::string describe_losses(const Position& position, std::optional<double> train_floor,
+                            std::optional<double> valid_floor) {
+  const std::string out = describe_loss("loss", position.train_loss, train_floor);
+  if (!position.valid_loss) return out;
+  return out + "  " + describe_loss("held out", *position.valid_loss, valid_floor);
+}
+
+app::Status training_status(const StatusNumbers& n, const Position& position) {
+  app::Status out;
+  out.prefix = fmt::format("epoch {}/{}", std::min(position.epoch + 1, n.epochs), n.epochs);
+  out.fraction = position.epoch == n.epochs ? 1 : n.epoch_share;
+  out.position = fmt::format("step {}", position.updates);
+  const std::string loss = fmt::format("loss {:.3f}", n.loss);
+  if (n.floor)
+    out.fields = {fmt::format("{:.3f} above the floor {:.3f}", n.loss - *n.floor, *n.floor), loss};
+  else
+    out.fields = {loss, "ppl " + perplexity(n.loss)};
+  out.fields.push_back(fmt::format("lr {:.3g}", n.lr));
+  if (n.grad_norm)
+    out.fields.push_back(fmt::format("|g| {:.2f} (clip {:.0f}%)", *n.grad_norm, 100 * n.clip_rate));
+  return out;
+}
+
+std::vector<std::string> first_loss(const LanguageModel& model, const EncodedCorpus& text) {
+  constexpr int64_t kSentences = 32, kTokens = 8000;
+  std::vector<int64_t> first;
+  for (int64_t i = 0; i < std::min(kSentences, text.sentences()); ++i) first.push_back(i);
+  const Batch batch = pieces(make_batch(text, first), kTokens).front();
+  const double loss = mean(model.token_losses(batch)).value().item();
+  const double uniform = std::log(static_cast<double>(model.input.table.shape()[0]));
+  std::vector<std::string> out{fmt::format("first loss {:.3f}, ln V {:.3f}", loss, uniform)};
+  if (!(std::abs(loss - uniform) < 0.1 * uniform))
+    out.push_back("warning: the first loss is far from ln V; is the initialisation too wide?");
+  return out;
+}
+
+std::vector<std::string> samples(const LanguageModel& model, const Vocabulary& vocabulary,
+                                 const TextSettings& text, uint64_t seed) {
+  const Reader read = reader(model);
+  const Tokenizer tokenizer(text);
+  std::vector<std::string> out;
+  for (uint64_t i = 0; i < 2; ++i) {
+    Rng rng(seed, (uint64_t{1} << 50) + i);
+    std::vector<std::string> words;
+    for (const int32_t id : sample_sentence(read, {}, {.length = 30}, rng))
+      words.push_back(vocabulary.token(id));
+    out.push_back(tokenizer.join(words));
+  }
+  return out;
 }
 
 }  // namespace tapestry::lm

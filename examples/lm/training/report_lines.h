@@ -1,8 +1,14 @@
 #pragma once
-// How losses are written for people: beside their floor where one is known, else as perplexities.
+// What training says to people: losses, beside their floor where one is known, else as
+// perplexities; the line of progress; the loss before anything is learnt; sentences of the model.
 
 #include <optional>
 #include <string>
+#include <vector>
+
+#include <tapestry/examples/common/progress.h>
+#include <tapestry/examples/lm/model/language_model.h>
+#include <tapestry/examples/lm/training/position.h>
 
 namespace tapestry::lm {
 
@@ -11,5 +17,27 @@ std::string perplexity(double loss, int decimals = 1);
 
 /// "held out 1.7547, 0.004 above the floor 1.7510" or "loss 6.3307  ppl 561.5".
 std::string describe_loss(const char* what, double loss, std::optional<double> floor);
+
+/// Of training and of the held-out text, as last evaluated.
+std::string describe_losses(const Position& position, std::optional<double> train_floor,
+                            std::optional<double> valid_floor);
+
+struct StatusNumbers {
+  int64_t epochs = 0;
+  double epoch_share = 0, loss = 0;
+  std::optional<double> floor;
+  double lr = 0;
+  std::optional<double> grad_norm;
+  double clip_rate = 0;  // share of the updates that were clipped
+};
+app::Status training_status(const StatusNumbers& numbers, const Position& position);
+
+/// Before any update a model knows nothing, so its loss is near ln V: both, and a warning where it
+/// is not so.
+std::vector<std::string> first_loss(const LanguageModel& model, const EncodedCorpus& text);
+
+/// Two sentences drawn from the model.
+std::vector<std::string> samples(const LanguageModel& model, const Vocabulary& vocabulary,
+                                 const TextSettings& text, uint64_t seed);
 
 }  // namespace tapestry::lm

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <tapestry/examples/lm/training/fingerprint.h>
 #include <tapestry/examples/lm/training/saved_state.h>
 #include <tapestry/nn/checkpoint.h>
 
@@ -26,6 +27,12 @@ void load_carried(const NamedTensors& in, const LanguageModel& model, Carried& o
 }
 
 }  // namespace
+
+uint64_t fingerprint(const LanguageModel& model) {
+  NamedTensors out;
+  to_tensors(model, out, "model.");
+  return fingerprint(out);
+}
 
 NamedTensors saved_state(const Training& t, const std::string& data, bool streamed) {
   NamedTensors out;

@@ -18,6 +18,9 @@ struct Training {
   Carried& carried;  // where the next item begins, if not at zero
 };
 
+/// Of the model's parameters; see fingerprint.h.
+uint64_t fingerprint(const LanguageModel& model);
+
 /// `data` is the fingerprint of the text; `streamed`: items carry a state on, not only pieces.
 NamedTensors saved_state(const Training& training, const std::string& data, bool streamed);
 

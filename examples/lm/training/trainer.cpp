@@ -2,31 +2,12 @@
 #include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/common/interrupt.h>
 #include <tapestry/examples/lm/model/evaluate.h>
-#include <tapestry/examples/lm/model/sampling.h>
-#include <tapestry/examples/lm/text/tokenizer.h>
 #include <tapestry/examples/lm/training/report_lines.h>
 #include <tapestry/examples/lm/training/rule.h>
 #include <tapestry/examples/lm/training/trainer.h>
-#include <tapestry/nn/checkpoint.h>
 #include <tapestry/tensor/threads.h>
 
-#include <cmath>
-#include <csignal>
-
 namespace tapestry::lm {
-namespace {
-
-/// Updates, tokens or epochs that the progress counts to.
-double total_tokens(const TrainSettings& s, const EncodedCorpus& text, const Items& items) {
-  const auto tokens = static_cast<double>(text.tokens());
-  const double per_update = tokens / static_cast<double>(items.updates());
-  double total = tokens * static_cast<double>(s.epochs);
-  if (s.max_tokens > 0) total = std::min(total, static_cast<double>(s.max_tokens));
-  if (s.max_steps > 0) total = std::min(total, per_update * static_cast<double>(s.max_steps));
-  return total;
-}
-
-}  // namespace
 
 Trainer::Trainer(const TrainSettings& settings, const Data& data,
                  const app::RunDirectory& directory, const NamedTensors* resumed)
@@ -47,15 +28,15 @@ Trainer::Trainer(const TrainSettings& settings, const Data& data,
   metrics_.emplace(directory, position_.rows);
   app::ProgressSettings progress = s_.common.progress_settings("tok");
   if (s_.max_time > 0) progress.max_seconds = std::max(1.0, s_.max_time - position_.seconds);
-  progress_.emplace(total_tokens(s_, data.train, items_), progress,
-                    static_cast<double>(position_.tokens));
+  progress_.emplace(items_.total_tokens(), progress, static_cast<double>(position_.tokens));
   began_ = std::chrono::steady_clock::now();
   seconds_before_ = position_.seconds;
   tokens_before_ = position_.tokens, updates_before_ = position_.updates;
 }
 
 TrainResult Trainer::run() {
-  if (position_.updates == 0) check_first_loss();
+  if (position_.updates == 0)
+    for (const std::string& line : first_loss(model_, data_.train)) progress_->log(line);
   TrainResult result;
   result.ended = reason_to_end();
   while (position_.epoch < s_.epochs && result.ended.empty()) {
@@ -67,7 +48,9 @@ TrainResult Trainer::run() {
       save(false);
     }
     if (app::interrupted()) stop_here();
-    if (sample_due_) show_samples();
+    if (sample_due_)
+      for (const std::string& line : samples(model_, data_.vocabulary, s_.input.text, s_.seed))
+        progress_->log("sample  " + line);
     result.ended = reason_to_end();
   }
   finish_run();
@@ -76,7 +59,7 @@ TrainResult Trainer::run() {
   result.whole_epochs = position_.item == 0 && position_.piece == 0;
   result.seconds = progress_->seconds();
   result.tokens = position_.tokens - tokens_before_;
-  result.fingerprint = model_fingerprint();
+  result.fingerprint = hex(fingerprint(model_));
   result.server = stats_;
   return result;
 }
@@ -169,15 +152,14 @@ bool Trainer::note(double nats, int64_t tokens, double gradient_norm, bool item_
 
   save_due_ = save_due_ || due(s_.save_every);
   sample_due_ = sample_due_ || due(s_.sample_every);
-  if (save_due_ || sample_due_ || app::interrupted() || app::save_requested() ||
-      watch_.hopeless() || !reason_to_end().empty())
-    halt_ = 1;
+  const bool ends = app::interrupted() || watch_.hopeless() || !reason_to_end().empty();
+  if (ends || save_due_ || sample_due_ || app::save_requested()) halt_ = 1;
 
   // About twenty rows an epoch, each of whole rounds.
   const int64_t every = (std::max<int64_t>(1, items_.size() / 20) + round - 1) / round * round;
   if (item_done && position_.item != items_.size() && position_.item % every == 0)
     add_metrics(recent_loss_, {});
-  return halt_ == 0;
+  return alone() ? halt_ == 0 : !ends;
 }
 
 bool Trainer::due(int64_t every) const {
@@ -210,18 +192,6 @@ void Trainer::add_metrics(double train_loss, std::optional<double> valid_loss) {
 }
 
 // ---- between stretches
-
-void Trainer::check_first_loss() {
-  constexpr int64_t kSentences = 32, kTokens = 8000;
-  std::vector<int64_t> first;
-  for (int64_t i = 0; i < std::min(kSentences, data_.train.sentences()); ++i) first.push_back(i);
-  const Batch batch = pieces(make_batch(data_.train, first), kTokens).front();
-  const double loss = mean(model_.token_losses(batch)).value().item();
-  const double uniform = std::log(static_cast<double>(s_.model.vocabulary));
-  progress_->log(fmt::format("first loss {:.3f}, ln V {:.3f}", loss, uniform));
-  if (!(std::abs(loss - uniform) < 0.1 * uniform))
-    progress_->log("warning: the first loss is far from ln V; is the initialisation too wide?");
-}
 
 std::optional<double> Trainer::held_out_loss() {
   struct Signal {};
@@ -257,12 +227,13 @@ void Trainer::finish_epoch() {
   const bool lowered = schedule_.observe(position_.loss());
   add_metrics(position_.train_loss, position_.valid_loss);
   position_.of_epoch = {};
-  std::string line = fmt::format("epoch {}/{}  {}", position_.epoch, s_.epochs, losses());
+  std::string line = fmt::format("epoch {}/{}  {}", position_.epoch, s_.epochs,
+                                 describe_losses(position_, data_.train_floor, data_.valid_floor));
   if (lowered) line += fmt::format("  lr -> {:.3g}", learning_rate());
   if (items_.round() == 1 && s_.parallel.workers > 1)
     line += fmt::format("  stale p50 {} p99 {}", stats_.staleness_quantile(0.5),
                         stats_.staleness_quantile(0.99));
-  progress_->log(line + "  params " + model_fingerprint());
+  progress_->log(line + "  params " + hex(fingerprint(model_)));
   save(best);
 }
 
@@ -274,8 +245,11 @@ void Trainer::finish_early() {
   check_hope(held_out.value_or(position_.of_epoch.mean()));
   position_.train_loss = position_.of_epoch.mean();
   const bool best = held_out && judge(held_out);
-  progress_->log(
-      fmt::format("{:.2f} epochs  {}  params {}", epochs_done(), losses(), model_fingerprint()));
+  const double epochs = static_cast<double>(position_.epoch) +
+                        static_cast<double>(position_.item) / static_cast<double>(items_.size());
+  progress_->log(fmt::format("{:.2f} epochs  {}  params {}", epochs,
+                             describe_losses(position_, data_.train_floor, data_.valid_floor),
+                             hex(fingerprint(model_))));
   Position end = position_;
   position_ = before;
   position_.best_loss = end.best_loss, position_.best_epoch = end.best_epoch;
@@ -300,31 +274,13 @@ void Trainer::finish_run() {
   schedules_.save();
 }
 
-double Trainer::epochs_done() const {
-  return static_cast<double>(position_.epoch) +
-         static_cast<double>(position_.item) / static_cast<double>(items_.size());
-}
-
 void Trainer::stop_here() {
   if (position_.item > 0 || position_.piece > 0) save(false);
   const int signal = app::interrupted();
-  throw app::UserError(
-      signal == SIGINT ? app::ExitCode::interrupted : app::ExitCode::terminated,
-      fmt::format("stopped by {} after {} updates; the model is saved in {}",
-                  signal == SIGINT ? "SIGINT" : "SIGTERM", position_.updates, s_.output),
-      fmt::format("go on with lm train --resume -o {}", s_.output));
-}
-
-void Trainer::show_samples() {
-  const Reader read = reader(model_);
-  const Tokenizer tokenizer(s_.input.text);
-  for (uint64_t i = 0; i < 2; ++i) {
-    Rng rng(s_.seed, (uint64_t{1} << 50) + i);
-    std::vector<std::string> words;
-    for (const int32_t id : sample_sentence(read, {}, {.length = 30}, rng))
-      words.push_back(data_.vocabulary.token(id));
-    progress_->log("sample  " + tokenizer.join(words));
-  }
+  throw app::UserError(app::exit_code_of(signal),
+                       fmt::format("stopped by {} after {} updates; the model is saved in {}",
+                                   app::signal_name(signal), position_.updates, s_.output),
+                       fmt::format("go on with lm train --resume -o {}", s_.output));
 }
 
 // ---- divergence
@@ -335,8 +291,7 @@ void Trainer::item_diverged(const LanguageModel& model, int worker, int64_t item
   const std::string last = checkpoints_.last();
   const std::lock_guard lock(books_);
   throw diverged(position_, worker, found,
-                 last.empty() ? "no checkpoint had been saved yet"
-                              : fmt::format("{}/{} is good", s_.output, last));
+                 last.empty() ? "" : fmt::format("{}/{} is good", s_.output, last));
 }
 
 void Trainer::round_diverged(const std::string& what) {
@@ -356,7 +311,7 @@ void Trainer::check_hope(double loss) const {
       position_.best_updates > 0
           ? fmt::format("{}/best, after {} updates with loss {:.4g}, is kept", s_.output,
                         position_.best_updates, position_.best_loss)
-          : "no checkpoint had been saved yet");
+          : "");
 }
 
 // ---- saving and saying
@@ -374,37 +329,16 @@ Training Trainer::training() {
   return {model_, server_.optimizer(), schedule_, position_, carried_};
 }
 
-std::string Trainer::model_fingerprint() const {
-  NamedTensors out;
-  to_tensors(model_, out, "model.");
-  return hex(fingerprint(out));
-}
-
-std::string Trainer::losses() const {
-  std::string out = describe_loss("loss", position_.train_loss, data_.train_floor);
-  if (position_.valid_loss)
-    out += "  " + describe_loss("held out", *position_.valid_loss, data_.valid_floor);
-  return out;
-}
-
 app::Status Trainer::status() const {
-  app::Status out;
-  out.prefix = fmt::format("epoch {}/{}", std::min(position_.epoch + 1, s_.epochs), s_.epochs);
-  out.fraction =
-      static_cast<double>(position_.of_epoch.tokens) / static_cast<double>(data_.train.tokens());
-  if (position_.epoch == s_.epochs) out.fraction = 1;
-  out.position = fmt::format("step {}", position_.updates);
-  const std::string loss = fmt::format("loss {:.3f}", recent_loss_);
-  if (data_.train_floor)
-    out.fields = {fmt::format("{:.3f} above the floor {:.3f}", recent_loss_ - *data_.train_floor,
-                              *data_.train_floor),
-                  loss};
-  else
-    out.fields = {loss, "ppl " + perplexity(recent_loss_)};
-  out.fields.push_back(fmt::format("lr {:.3g}", learning_rate()));
-  if (grad_norm_)
-    out.fields.push_back(fmt::format("|g| {:.2f} (clip {:.0f}%)", *grad_norm_, 100 * clip_rate_));
-  return out;
+  return training_status({.epochs = s_.epochs,
+                          .epoch_share = static_cast<double>(position_.of_epoch.tokens) /
+                                         static_cast<double>(data_.train.tokens()),
+                          .loss = recent_loss_,
+                          .floor = data_.train_floor,
+                          .lr = learning_rate(),
+                          .grad_norm = grad_norm_,
+                          .clip_rate = clip_rate_},
+                         position_);
 }
 
 }  // namespace tapestry::lm

@@ -4,7 +4,8 @@
 // Workers run until the epoch ends or halt_ is set: an update at which to save or to show samples,
 // a limit, a signal. Between such stretches the model stands still, with every item before
 // position_.item done and none behind it, so what is saved there is where a resumed run goes on.
-// One worker also stops between the pieces of an item; of several each leaves the rest of its item.
+// One worker also stops between the pieces of an item; of several each leaves the rest of its item
+// where the run ends there.
 
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/run_directory.h>
@@ -67,7 +68,6 @@ class Trainer {
   void add_metrics(double train_loss, std::optional<double> valid_loss);
 
   // ---- between stretches
-  void check_first_loss();
   /// Of the held-out text, if there is one; nothing where a signal came meanwhile.
   std::optional<double> held_out_loss();
   /// Keeps the loss; true where the model is the best so far.
@@ -77,7 +77,6 @@ class Trainer {
   void finish_run();
   /// Saves and ends the program as the signal asks.
   [[noreturn]] void stop_here();
-  void show_samples();
 
   // ---- divergence
   [[noreturn]] void item_diverged(const LanguageModel& model, int worker, int64_t item,
@@ -91,10 +90,7 @@ class Trainer {
   void save(bool best);
   Training training();
   double learning_rate() const { return schedule_.lr(position_.updates); }
-  std::string model_fingerprint() const;
-  double epochs_done() const;
   app::Status status() const;
-  std::string losses() const;
 
   const TrainSettings& s_;
   const Data& data_;

@@ -1,0 +1,29 @@
+#include <tapestry/examples/airline/chosen.h>
+#include <tapestry/examples/airline/methods/combination.h>
+
+namespace tapestry::airline {
+
+std::shared_ptr<HybridForecaster> fit_hybrid(const TrainingSettings& s,
+                                             std::span<const double> train, size_t season,
+                                             size_t horizon) {
+  HybridSettings settings =
+      HybridForecaster::settings_for(season, horizon, s.lstm.preprocessing.log);
+  settings.seed = s.lstm.seed;
+  return std::make_shared<HybridForecaster>(train, settings, s.runs);
+}
+
+std::shared_ptr<Forecaster> fit_chosen(const TrainingSettings& s, const Ensemble& lstm,
+                                       std::span<const double> train, size_t season,
+                                       size_t horizon) {
+  if (s.model == Model::hybrid) return fit_hybrid(s, train, season, horizon);
+  if (s.model == Model::combination) return combined(lstm, train, season);
+  return std::make_shared<Ensemble>(lstm);
+}
+
+const char* row_name(Model model) { return model == Model::lstm ? "lstm_median" : title(model); }
+
+const char* title(Model model) {
+  return model == Model::hybrid ? "hybrid" : model == Model::combination ? "combination" : "LSTM";
+}
+
+}  // namespace tapestry::airline

@@ -1,0 +1,245 @@
+#include <tapestry/examples/lm/config.h>
+
+#include <fmt/format.h>
+#include <tapestry/examples/common/checks.h>
+#include <tapestry/examples/common/json.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace tapestry::lm {
+namespace {
+
+using app::Json;
+namespace fs = std::filesystem;
+
+// The names of enumerations in config.json are those of the command line.
+constexpr std::pair<const char*, BpttMode> kModes[] = {
+    {"exact", BpttMode::exact}, {"chunk", BpttMode::chunk}, {"full", BpttMode::full}};
+constexpr std::pair<const char*, DType> kTypes[] = {{"float", f32}, {"double", f64}};
+
+template <class Names, class Enum>
+const char* name_of(const Names& names, Enum value) {
+  for (const auto& [name, named] : names)
+    if (named == value) return name;
+  return "";
+}
+
+template <class Names, class Enum>
+void read_name(const Names& names, const Json& from, Enum& value) {
+  const auto wanted = from.get<std::string>();
+  for (const auto& [name, named] : names)
+    if (name == wanted) {
+      value = named;
+      return;
+    }
+  throw app::JsonError("is '" + wanted + "', which is none of its names");
+}
+
+const app::Check any{[](const std::string&) { return std::string(); }, ""};
+using app::number, app::one_of, app::whole_number;
+
+template <class Settings, class F>
+void for_each_input(Settings& s, F&& f) {
+  f("files", s.input.files, any);
+  f("valid", s.input.valid, any);
+  f("corpus", s.input.corpus, one_of({"", "agreement", "zipf"}));
+  f("size", s.input.size, whole_number(1, 100'000'000));
+  f("format", s.input.text.format, any);
+  f("column", s.input.text.column, any);
+  f("header", s.input.text.header, any);
+  f("quote", s.input.text.quote, any);
+  f("on_bad_utf8", s.input.text.on_bad_utf8, any);
+  f("tokenizer", s.input.text.tokenizer, any);
+  f("lower", s.input.text.lower, any);
+  f("normalize", s.input.text.normalize, any);
+  f("split_sentences", s.input.text.split_sentences, any);
+  f("max_sentences", s.input.text.max_sentences, whole_number(0));
+  f("valid_split", s.input.valid_split, number(0, 0.5));
+  f("vocab_size", s.input.vocab_size, whole_number(4, 10'000'000));
+  f("min_count", s.input.min_count, whole_number(1));
+  f("stream", s.input.stream, whole_number(0));
+  f("vocab", s.input.vocab, any);
+}
+
+template <class Settings, class F>
+void for_each_model(Settings& s, F&& f) {
+  f("cell", s.model.cell, one_of({"rnn", "lstm", "gru"}));
+  f("vocabulary", s.model.vocabulary, whole_number(1, 100'000'000));
+  f("hidden", s.model.hidden, whole_number(1, 65536));
+  f("layers", s.model.layers, whole_number(1, 64));
+  f("embed", s.model.embed, whole_number(0, 65536));
+  f("bias", s.model.bias, any);
+  f("tied", s.model.tied, any);
+  f("dropout", s.dropout, number(0, 1, app::Ends::open_high));
+  f("dtype", s.dtype, any);
+}
+
+template <class Settings, class F>
+void for_each_training(Settings& s, F&& f) {
+  f("preset", s.preset, one_of({"", "reference", "demo"}));
+  f("bptt", s.bptt.steps, whole_number(0));
+  f("bptt_mode", s.bptt.mode, any);
+  f("batch", s.batch, whole_number(1, 1'000'000));
+  f("shuffle", s.shuffle, any);
+  f("optimizer", s.optimizer, one_of({"sgd", "adam", "adamw", "rmsprop", "adagrad"}));
+  f("lr", s.lr, number(0));
+  f("momentum", s.momentum, number(0, 1, app::Ends::open_high));
+  f("weight_decay", s.weight_decay, number(0));
+  f("clip_norm", s.clip_norm, number(0));
+  f("schedule", s.schedule, one_of({"constant", "plateau", "step", "cosine"}));
+  f("warmup", s.warmup, whole_number(0));
+  f("epochs", s.epochs, whole_number(1));
+  f("stream", s.stream, any);
+  f("max_steps", s.max_steps, whole_number(0));
+  f("max_tokens", s.max_tokens, whole_number(0));
+  f("max_time", s.max_time, number(0));
+  f("patience", s.patience, whole_number(0));
+  f("seed", s.seed, any);
+}
+
+template <class Settings, class F>
+void for_each_parallel(Settings& s, F&& f) {
+  f("workers", s.parallel.workers, whole_number(1, 1024));
+  f("update", s.parallel.update, any);
+  f("staleness", s.parallel.staleness, whole_number(0));
+  f("shards", s.parallel.shards, whole_number(1, 65536));
+  f("simulate", s.parallel.simulate, whole_number(0, 1024));
+  f("max_item_tokens", s.parallel.max_item_tokens, whole_number(0));
+  f("damp_stale", s.parallel.damp_stale, any);
+  f("threads", s.parallel.threads, whole_number(1, 256));
+}
+
+template <class Settings, class F>
+void for_each_output(Settings& s, F&& f) {
+  f("save_every", s.save_every, whole_number(0));
+  f("keep", s.keep, whole_number(1));
+  f("sample_every", s.sample_every, whole_number(0));
+}
+
+/// Every setting that a run keeps: its section, its name, it, and what it may be.
+template <class Settings, class F>
+void for_each_setting(Settings& s, F&& f) {
+  const auto of = [&](const char* section) {
+    return [&f, section](const char* key, auto& value, const app::Check& check) {
+      f(section, key, value, check);
+    };
+  };
+  for_each_input(s, of("input"));
+  for_each_model(s, of("model"));
+  for_each_training(s, of("training"));
+  for_each_parallel(s, of("parallel"));
+  for_each_output(s, of("output"));
+}
+
+/// A value as its check reads it; of a list or a switch there is nothing to check.
+template <class T>
+std::string in_words(const T& value) {
+  if constexpr (std::is_same_v<T, std::string>)
+    return value;
+  else if constexpr (std::is_arithmetic_v<T>)
+    return fmt::format("{}", value);
+  else
+    return "";
+}
+
+/// The paths as they are named from anywhere; "-" is standard input.
+void make_absolute(std::string& path) {
+  if (!path.empty() && path != "-") path = fs::absolute(path).lexically_normal().string();
+}
+
+/// What no single field can tell. Throws ValueError.
+void check_together(const TrainSettings& s) {
+  check(s.input.text);
+  require<ValueError>(!s.model.tied || s.model.embed == s.model.hidden,
+                      "model.embed must be model.hidden where model.tied is true");
+  require<ValueError>(s.bptt.mode != BpttMode::chunk || s.bptt.steps > 0,
+                      "training.bptt must be at least 1 where training.bptt_mode is chunk");
+  require<ValueError>(s.momentum == 0 || s.optimizer == "sgd",
+                      "training.momentum belongs to training.optimizer sgd");
+}
+
+}  // namespace
+
+std::string config_text(const TrainSettings& settings) {
+  Json config;
+  for_each_setting(settings,
+                   [&](const char* section, const char* key, const auto& value, const auto&) {
+                     using T = std::remove_cvref_t<decltype(value)>;
+                     Json& out = config[section][key];
+                     if constexpr (std::is_same_v<T, BpttMode>)
+                       out = name_of(kModes, value);
+                     else if constexpr (std::is_same_v<T, DType>)
+                       out = name_of(kTypes, value);
+                     else if constexpr (std::is_same_v<T, UpdatePolicy>)
+                       out = policy_name(value);
+                     else
+                       out = value;
+                   });
+  return config.dump(2) + "\n";
+}
+
+TrainSettings parse_config(std::string_view text, const std::string& path) {
+  TrainSettings settings;
+  std::string place;  // of the field that is read
+  try {
+    const Json config = Json::parse(text);
+    for_each_setting(
+        settings, [&](const char* section, const char* key, auto& value, const app::Check& check) {
+          using T = std::remove_cvref_t<decltype(value)>;
+          place = fmt::format("{}.{} ", section, key);
+          const Json* part = config.find(section);
+          const Json* found = part ? part->find(key) : nullptr;
+          if (!found) throw app::JsonError("is missing");
+          if constexpr (std::is_same_v<T, BpttMode>)
+            read_name(kModes, *found, value);
+          else if constexpr (std::is_same_v<T, DType>)
+            read_name(kTypes, *found, value);
+          else if constexpr (std::is_same_v<T, UpdatePolicy>)
+            read_name(update_policies(), *found, value);
+          else
+            found->get_to(value);
+          if (const std::string problem = check.problem(in_words(value)); !problem.empty())
+            throw app::JsonError(problem);
+        });
+    place.clear();
+    check_together(settings);
+  } catch (const app::JsonError& e) {
+    fail<FormatError>(path, ": not the configuration of a run: ", place, e.what());
+  } catch (const Error& e) {
+    fail<FormatError>(path, ": not the configuration of a run: ", e.what());
+  }
+  return settings;
+}
+
+InputSettings with_absolute_paths(InputSettings input) {
+  for (std::string& path : input.files) make_absolute(path);
+  for (std::string& path : input.valid) make_absolute(path);
+  make_absolute(input.vocab);
+  return input;
+}
+
+std::vector<std::string> changed_settings(const TrainSettings& before, const TrainSettings& now) {
+  // How long, how fast and where from may change; what was learnt so far must still hold.
+  constexpr const char* kFree[] = {"input.files",       "input.valid",        "model.vocabulary",
+                                   "training.epochs",   "training.max_steps", "training.max_tokens",
+                                   "training.max_time", "training.patience"};
+  const auto values = [](TrainSettings s) {
+    s.input = with_absolute_paths(s.input);
+    return Json::parse(config_text(s));
+  };
+  const Json was = values(before), is = values(now);
+  std::vector<std::string> out;
+  for_each_setting(now, [&](const std::string& section, const std::string& key, const auto&,
+                            const auto&) {
+    const std::string old = was.at(section).at(key).dump(), value = is.at(section).at(key).dump();
+    const bool free =
+        section == "parallel" || section == "output" ||
+        std::find(std::begin(kFree), std::end(kFree), section + "." + key) != std::end(kFree);
+    if (!free && value != old)
+      out.push_back(fmt::format("{} is {} in the run, not {}", key, old, value));
+  });
+  return out;
+}
+
+}  // namespace tapestry::lm

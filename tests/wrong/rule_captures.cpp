@@ -1,0 +1,8 @@
+// expect: captures nothing
+#include <tapestry/autograd/ops.h>
+
+using namespace tapestry;
+
+Var twice(const Var& a, double k) {
+  return record("twice", a.value() * k, wrt(a, [k](const Tensor& dy) { return dy * k; }));
+}

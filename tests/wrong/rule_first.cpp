@@ -1,0 +1,10 @@
+// expect: comes last
+#include <tapestry/autograd/ops.h>
+
+using namespace tapestry;
+
+Var twice(const Var& a, double k) {
+  return record("twice", a.value() * k,
+                wrt(
+                    a, [](const Tensor& dy, double s) { return dy * s; }, k));
+}
