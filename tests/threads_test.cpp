@@ -7,7 +7,9 @@
 
 #include <doctest/doctest.h>
 #include <omp.h>
+#include <tapestry/autograd/ops.h>
 #include <tapestry/nn/init.h>
+#include <tapestry/optim/server/parameter_server.h>
 #include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/matmul.h>
 #include <tapestry/tensor/softmax/softmax_loss.h>
@@ -92,12 +94,41 @@ TEST_CASE("kernels use the threads they were given" * doctest::skip(!times_are_k
   const Tensor h = uniform({64, 32}, 1, rng), weight = uniform({4096, 32}, 1, rng);
   const Tensor targets = Tensor::zeros({64}, i32), scale = Tensor::full({}, 1);
   for (const int threads : {1, 2}) {
-    set_kernel_threads(threads);
+    const KernelThreads kernels(threads);
     const auto losses = [&] {
       for (int i = 0; i < 8; ++i)
         softmax_loss(h, weight, Tensor(), targets, -1, scale, {true, true, false});
     };
     CHECK(busy_threads(losses, threads) == threads);
   }
-  set_kernel_threads(1);
+}
+
+namespace {
+struct Line {
+  Parameter w{Tensor::zeros({4})};
+  FIELDS(w)
+};
+}  // namespace
+
+TEST_CASE("a run of the server leaves the threads of BLAS and of kernels as they were") {
+  const BlasThreads blas(2);
+  const KernelThreads kernels(2);
+  const std::string before = blas_description();
+  std::atomic<int> most{0};
+  for (const bool fails : {false, true}) {
+    Line line;
+    ParameterServer<Line> server(line, SGD{}, {.workers = 2});
+    const auto body = [&](Line& m, Worker& w, int64_t i) {
+      if (kernel_threads > 1) most = kernel_threads;
+      require<ValueError>(!fails || i < 2, "item two is bad");
+      w.update([&] { return sum(square(m.w - 1.0)); });
+    };
+    if (fails)
+      CHECK_THROWS_AS(server.run(4, body), ValueError);
+    else
+      server.run(4, body);
+    CHECK(most == 0);  // there is one level of parallelism
+    CHECK(kernel_threads == 2);
+    CHECK(blas_description() == before);
+  }
 }
