@@ -40,6 +40,15 @@ struct NonFiniteError : Error {
 };
 /// A file that cannot be opened, read, written or renamed.
 struct FileError : Error {
+  enum class While { reading, writing };
+  /// `error_number` is the system's error number, 0 where it gave none.
+  explicit FileError(const std::string& text, While what = While::reading, int error_number = 0)
+      : Error(text), doing(what), reason(error_number) {}
+  While doing;
+  int reason;
+};
+/// No memory for a tensor.
+struct MemoryError : Error {
   using Error::Error;
 };
 /// A file whose contents are malformed or do not match what is loaded into.
@@ -80,12 +89,18 @@ class Message {
   Stream* stream_;
 };
 
-/// Throws E with the concatenation of `parts`, numbers in the C locale.
-template <class E = Error, class... Parts>
-[[noreturn, gnu::noinline, gnu::cold]] void fail(const Parts&... parts) {
+/// The concatenation of `parts`, numbers in the C locale.
+template <class... Parts>
+[[gnu::noinline, gnu::cold]] std::string message_of(const Parts&... parts) {
   Message message;
   (message.add(parts), ...);
-  throw E(message.text());
+  return message.text();
+}
+
+/// Throws E with the concatenation of `parts`.
+template <class E = Error, class... Parts>
+[[noreturn, gnu::noinline, gnu::cold]] void fail(const Parts&... parts) {
+  throw E(message_of(parts...));
 }
 
 /// fail<E>(parts...) unless `condition` holds; parts are only formatted on failure.

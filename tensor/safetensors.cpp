@@ -22,9 +22,12 @@ static_assert(std::endian::native == std::endian::little, "elements are copied a
 constexpr uint64_t kMaxHeader = 100'000'000;  // bytes; the limit of the format
 constexpr const char* kMetadata = "__metadata__";
 
-[[noreturn]] void fail_system(const char* verb, const std::string& path) {
+using While = FileError::While;
+
+[[noreturn]] void fail_system(While doing, const std::string& path) {
   const int reason = errno;
-  fail<FileError>(verb, ": ", path, ": ", std::generic_category().message(reason));
+  const char* verb = doing == While::writing ? "write: " : "read: ";
+  throw FileError(verb + path + ": " + std::generic_category().message(reason), doing, reason);
 }
 
 /// A file descriptor that is closed at the end of its scope.
@@ -45,7 +48,7 @@ void write_all(int fd, const void* data, size_t size, const std::string& path) {
   while (size > 0) {
     const ssize_t n = ::write(fd, at, size);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_system("write", path);
+    if (n < 0) fail_system(While::writing, path);
     at += n;
     size -= static_cast<size_t>(n);
   }
@@ -118,7 +121,7 @@ void read_all(int fd, void* data, size_t size, uint64_t offset, const std::strin
   while (size > 0) {
     const ssize_t n = ::pread(fd, to, size, static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_system("read", path);
+    if (n < 0) fail_system(While::reading, path);
     require<FormatError>(n > 0, "read: ", path, ": the file ended while it was read");
     to += n;
     offset += static_cast<uint64_t>(n);
@@ -226,18 +229,18 @@ Tensor read_tensor(int fd, const Entry& entry, uint64_t offset, const std::strin
 
 void write_safetensors(const std::string& path, const NamedTensors& contents) {
   struct stat status;
-  require<FileError>(::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode), "write: ", path,
-                     ": exists and is not a regular file");
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    throw FileError("write: " + path + ": exists and is not a regular file", While::writing);
   static std::atomic<uint32_t> serial{0};
   const std::string temporary =
       path + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(serial++);
   {
     const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (file.fd < 0) fail_system("write", path);
+    if (file.fd < 0) fail_system(While::writing, path);
     try {
       write_contents(file.fd, contents, path);
       if (::fsync(file.fd) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0)
-        fail_system("write", path);
+        fail_system(While::writing, path);
     } catch (...) {
       ::unlink(temporary.c_str());
       throw;
@@ -248,14 +251,14 @@ void write_safetensors(const std::string& path, const NamedTensors& contents) {
   const Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // EINVAL: a file system that has nothing to sync for a directory.
   if (directory.fd < 0 || (::fsync(directory.fd) != 0 && errno != EINVAL))
-    fail_system("write", parent);
+    fail_system(While::writing, parent);
 }
 
 NamedTensors read_safetensors(const std::string& path) {
   // Without O_NONBLOCK, opening a pipe would wait for its writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   struct stat status;
-  if (file.fd < 0 || ::fstat(file.fd, &status) != 0) fail_system("read", path);
+  if (file.fd < 0 || ::fstat(file.fd, &status) != 0) fail_system(While::reading, path);
   require<FileError>(S_ISREG(status.st_mode), "read: ", path, ": is not a regular file");
 
   const auto size = static_cast<uint64_t>(status.st_size);

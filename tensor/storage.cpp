@@ -54,7 +54,8 @@ size_t bytes_of(uint32_t size_class) { return size_t{size_class % 4 + 5} << (siz
   open_pool();  // here and in storage_release, off the fast path
   const size_t bytes = sizeof(StorageBlock) + ((bytes_of(size_class) + 63) & ~size_t{63});
   void* memory = std::aligned_alloc(64, bytes);
-  require(memory != nullptr, "out of memory: a tensor of ", bytes, " bytes could not be allocated");
+  require<MemoryError>(memory != nullptr, "out of memory: a tensor of ", bytes,
+                       " bytes could not be allocated");
   ++pool.stats.allocations;
   ++pool.stats.live;
   auto* block = new (memory) StorageBlock;
@@ -68,7 +69,8 @@ StorageStats storage_stats() { return pool.stats; }
 
 StorageBlock* storage_new(size_t bytes) {
   const uint32_t size_class = class_of(bytes);
-  require(size_class < kClasses, "out of memory: a tensor of ", bytes, " bytes is too large");
+  require<MemoryError>(size_class < kClasses, "out of memory: a tensor of ", bytes,
+                       " bytes is too large");
   StorageBlock*& head = pool.head[size_class];
   if (!TAPESTRY_POOL || !head) return from_system(size_class);
   StorageBlock* block = head;

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <tapestry/examples/common/interrupt.h>
 #include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/plot.h>
@@ -213,13 +214,21 @@ TEST_CASE("every exception ends in a named message and its documented exit code"
     CHECK_MESSAGE(ended.err.find(message) != std::string::npos, ended.err);
     CHECK(lines_of(ended.err).size() <= 2);
   };
-  const std::string full = std::strerror(ENOSPC), io = std::strerror(EIO);
+  const auto file_error = [](FileError::While doing, int reason) {
+    return [=] { throw FileError("m.bin: it failed", doing, reason); };
+  };
+  using enum FileError::While;
   check([] { throw FormatError("m.bin: truncated"); }, 65, "lm: error: m.bin: truncated\n");
   check([] { throw FileError("m.bin: no such file"); }, 66, "m.bin: no such file");
-  check([&] { throw FileError("m.bin: " + full); }, 74, "m.bin");
-  check([&] { throw FileError("m.bin: " + io); }, 74, "m.bin");
+  check(file_error(reading, ENOENT), 66, "m.bin");
+  check(file_error(reading, EIO), 74, "m.bin");
+  check(file_error(writing, ENOSPC), 74, "m.bin");
+  check(file_error(writing, EACCES), 73, "m.bin");
+  check([] { throw FormatError(std::string("write: ") + std::strerror(ENOSPC)); }, 65, "write");
+  check([] { throw std::runtime_error("out of memory"); }, 70, "internal");
+  check([] { throw MemoryError("out of memory: a tensor of 9 bytes"); }, 71, "a tensor of 9");
   check([] { throw NonFiniteError("exp: NaN"); }, 10, "exp: NaN");
-  check([] { throw std::bad_alloc(); }, 1, "out of memory");
+  check([] { throw std::bad_alloc(); }, 71, "out of memory");
   check([] { throw std::logic_error("never here"); }, 70, "internal: never here");
   check([] { throw ShapeError("matmul: (2, 3) x (2, 3)"); }, 70, "internal: matmul");
   check([] { throw 42; }, 70, "internal");
@@ -265,26 +274,87 @@ TEST_CASE("results that do not fit on the disk are an error") {
   CHECK(ended.err.find(std::strerror(ENOSPC)) != std::string::npos);
 }
 
-TEST_CASE("a reader that went away ends the program quietly") {
-  const auto write_to_nobody = [](bool survive) {
-    return in_child([survive] {
-      int ends[2];
-      if (pipe(ends) != 0) return 99;
-      close(ends[0]);
-      dup2(ends[1], STDOUT_FILENO);
-      return run_main("lm", [survive] {
-        if (survive) survive_broken_pipe();
-        std::printf("result\n");
-        return ExitCode::ok;
-      });
+/// Runs `body` under run_main() with `stream` a pipe that nobody reads.
+Ended without_reader(int stream, const std::function<void()>& body) {
+  return in_child([&] {
+    int ends[2];
+    if (pipe(ends) != 0) return 99;
+    close(ends[0]);
+    dup2(ends[1], stream);
+    return run_main("lm", [&] {
+      body();
+      return ExitCode::ok;
     });
-  };
-  const Ended killed = write_to_nobody(false);
-  CHECK(killed.code == -SIGPIPE);
-  CHECK(killed.err.empty());
-  const Ended survived = write_to_nobody(true);
-  CHECK(survived.code == 0);
-  CHECK(survived.err.empty());
+  });
+}
+
+TEST_CASE("a reader of the results that went away ends the program quietly") {
+  const Ended ended = without_reader(STDOUT_FILENO, [] {
+    for (int i = 0; i < 100'000; ++i) fmt::print("result\n");
+    note("never here\n");
+  });
+  CHECK(ended.code == 128 + SIGPIPE);
+  CHECK(ended.err.empty());
+}
+
+TEST_CASE("work that must be saved outlives the readers of results and messages") {
+  const Ended results = without_reader(STDOUT_FILENO, [] {
+    catch_interrupts();
+    std::printf("result\n");
+    std::fflush(stdout);
+    note("saved\n");
+  });
+  CHECK(results.code == 0);
+  CHECK(results.err == "saved\n");
+  for (const bool saves : {false, true}) {
+    const Ended messages = without_reader(STDERR_FILENO, [saves] {
+      if (saves) catch_interrupts();
+      note("{} of {}\n", 1, 2);
+      warn("lm", "nobody reads this");
+      Progress(10, {.mode = ProgressMode::plain}).log("nor this");
+      std::printf("result\n");
+    });
+    CHECK(messages.code == 0);
+    CHECK(messages.out == "result\n");
+  }
+}
+
+TEST_CASE("the first SIGINT, SIGTERM or SIGHUP is noted, the second one ends the program") {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    const Ended once = in_child([signal] {
+      catch_interrupts();
+      raise(signal);
+      return interrupted() == signal ? static_cast<int>(exit_code_of(signal)) : 1;
+    });
+    CHECK(once.code == 128 + signal);
+    const Ended twice = in_child([signal] {
+      std::signal(signal, SIG_DFL);
+      catch_interrupts();
+      raise(signal);
+      raise(signal);
+      return 1;
+    });
+    CHECK(twice.code == -signal);
+  }
+  const Ended nohup = in_child([] {
+    std::signal(SIGHUP, SIG_IGN);
+    catch_interrupts();
+    raise(SIGHUP);
+    return interrupted() == 0 ? 7 : 1;
+  });
+  CHECK(nohup.code == 7);
+}
+
+TEST_CASE("a limit on memory that OpenBLAS would spin at is refused") {
+  const Ended ended = in_child([] {
+    const rlimit low{200'000 * 1024, 200'000 * 1024};
+    setrlimit(RLIMIT_AS, &low);
+    return run_main("lm", [] { return ExitCode::ok; });
+  });
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  CHECK(ended.code == 71);
+  CHECK(ended.err.find("the limit on memory of 195 MB is too low") != std::string::npos);
+#endif
 }
 
 // --- options ---
@@ -364,6 +434,25 @@ TEST_CASE("help and version go to stdout and fit 100 columns") {
   CHECK(version.out == "lm 1.2.3\n");
 }
 
+TEST_CASE("man page and completion are made from the same table as help") {
+  const auto printed = [](const char* word) {
+    return in_child([word] {
+             const bool go_on = Program()({word});
+             std::fflush(stdout);
+             return go_on ? 1 : 0;
+           })
+        .out;
+  };
+  const std::string man = printed("--man-page"), completion = printed("--bash-completion");
+  CHECK(man.starts_with(".TH LM 1"));
+  CHECK(man.find(".SS train\ntrain a model.\n") != std::string::npos);
+  CHECK(man.find(".B \\-\\-hidden N\nunits in a layer (1 to 4096, default 100)\n") !=
+        std::string::npos);
+  CHECK(completion.find("complete -o filenames -F _lm lm") != std::string::npos);
+  CHECK(completion.find("compgen -W \"auto bar plain none\"") != std::string::npos);
+  CHECK(completion.find("train info -h --help --help-all --version") != std::string::npos);
+}
+
 TEST_CASE("colour follows --color, NO_COLOR and the terminal") {
   const int pty = posix_openpt(O_RDWR | O_NOCTTY);
   const bool unlocked = pty >= 0 && grantpt(pty) == 0 && unlockpt(pty) == 0;
@@ -416,6 +505,24 @@ TEST_CASE("plain progress is whole lines at its interval, the first and the last
         "epoch 2/10  40.0%  step 7  400 tok  40 tok/s  loss 5.213  ppl 183.6  ETA 00:15\n"
         "epoch 2/10  80.0%  step 7  800 tok  40 tok/s  loss 5.213  ppl 183.6  ETA 00:05\n"
         "epoch 2/10  100.0%  step 7  1.0k tok  40 tok/s  loss 5.213  ppl 183.6  time 00:25\n");
+}
+
+TEST_CASE("a plain line fits 80 columns: the last fields give way to the time left") {
+  Watched w(ProgressMode::plain, 100'000);
+  const auto status = [] {
+    return Status{"epoch 12/100",
+                  {},
+                  "step 1820000",
+                  {"loss 5.213", "ppl 183.6", "lr 0.05", "|g| 3.4 (clip 7%)", "stale p50 1 p99 4"}};
+  };
+  for (int i = 0; i <= 30; ++i) {
+    w.now = 1000 + i;
+    w.progress->update(i * 1000.0, status);
+  }
+  for (const std::string& line : lines_of(w.text())) CHECK_MESSAGE(line.size() <= 80, line);
+  CHECK(w.text().find("loss 5.213") != std::string::npos);
+  CHECK(w.text().find("stale") == std::string::npos);
+  CHECK(w.text().ends_with("ETA 01:20\n"));
 }
 
 TEST_CASE("the time left appears after two seconds and is never negative") {

@@ -17,7 +17,7 @@ row() {  # INPUT lm ARGUMENT...: a row of the table
   shift
   "$@" > /dev/null 2> err < "${stdin:-/dev/null}" || code=$?
   printf '| %s | `%s` | %s | %s |\n' "$input" "${*//$'\xff'/\\xff}" "$code" \
-    "$(sed -n 's/|/\\|/g; s/^lm: //p' err | paste -sd '~' | sed 's/~/<br>/g')"
+    "$(sed -n "s|$work/||g; "'s/|/\\|/g; s/^lm: //p' err | paste -sd '~' | sed 's/~/<br>/g')"
 }
 
 changed() {  # COMMAND: `broken` is `run` in which the command has changed something

@@ -36,7 +36,7 @@ input() {
   (( $# )) && return
   run "$code" "$regex" lm eval known text --quiet
   run 0 '' lm score known text
-  lines=$(awk 'END { print NR }' text)
+  lines=$(sed '1s/^\xEF\xBB\xBF//' text | awk 'END { print NR }')
   (( $(wc -l < out) == lines )) || [[ $bytes == *'\r'* ]] ||
     complain "lm score: $(wc -l < out) lines for $lines of $bytes"
 }

@@ -18,8 +18,10 @@ enum class ExitCode : int {
   bad_data = 65,       ///< a malformed input file
   no_input = 66,       ///< an input file missing or unreadable
   internal = 70,       ///< a bug in the program
+  no_memory = 71,      ///< not enough memory, or a limit on it
   cannot_create = 73,  ///< an output file or directory that cannot be made
   io_error = 74,       ///< reading or writing failed half way, for instance on a full disk
+  hung_up = 129,       ///< SIGHUP, after saving
   interrupted = 130,   ///< SIGINT, after saving
   terminated = 143,    ///< SIGTERM, after saving
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/common/help.h>
 #include <tapestry/examples/common/text.h>
 #include <tapestry/examples/common/units.h>
 
@@ -12,36 +13,7 @@
 namespace tapestry::app {
 namespace {
 
-constexpr std::size_t kWidth = 96;   // of help; --help-all indents by up to four more
-constexpr std::size_t kColumn = 32;  // where descriptions begin
-constexpr char kOperand = '\x01';    // before a word that is no option whatever it looks like
-
-/// `text` in lines that end by kWidth, all but the first indented to `indent`.
-std::string wrap(const std::string& text, std::size_t indent) {
-  std::string out;
-  std::size_t at = indent;
-  for (std::size_t begin = 0; (begin = text.find_first_not_of(" \n", begin)) < text.size();) {
-    const std::size_t end = std::min(text.find_first_of(" \n", begin), text.size());
-    if (at > indent && at + 1 + (end - begin) > kWidth) {
-      out += "\n" + std::string(indent, ' ');
-      at = indent;
-    } else if (at > indent) {
-      out += ' ';
-      ++at;
-    }
-    out += text.substr(begin, end - begin);
-    at += end - begin;
-    begin = end;
-  }
-  return out + "\n";
-}
-
-std::string two_columns(const std::string& left, const std::string& right) {
-  std::string out = "  " + left;
-  if (out.size() + 2 > kColumn) out += "\n";
-  const std::size_t at = out.back() == '\n' ? 0 : out.size();
-  return out + std::string(kColumn - at, ' ') + wrap(right, kColumn);
-}
+constexpr char kOperand = '\x01';  // before a word that is no option whatever it looks like
 
 /// CLI11 joins the type of an option and what its checks say of themselves by colons.
 std::pair<std::string, std::string> type_and_range(const CLI::Option& option) {
@@ -55,59 +27,46 @@ std::pair<std::string, std::string> type_and_range(const CLI::Option& option) {
   return {type, range};
 }
 
-/// Without trailing spaces and doubled empty lines.
-std::string tidy(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\n') out.erase(out.find_last_not_of(' ') + 1);
-    if (c != '\n' || !out.ends_with("\n\n")) out += c;
+OptionTable table_of(const CLI::Option& option) {
+  OptionTable out;
+  out.group = option.get_group();
+  for (const std::string& name : option.get_snames()) out.words.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) out.words.push_back("--" + name);
+  if (option.get_positional()) {
+    out.words.clear();
+    out.name = option.get_name(true);
   }
-  return out.substr(0, out.find_last_not_of('\n') + 1) + "\n";
+  out.text = option.get_description();
+  out.required = option.get_required();
+  out.repeated = option.get_expected_max() > 1;
+  if (option.get_type_size() == 0) return out;
+  const auto [type, range] = type_and_range(option);
+  out.value = type;
+  out.notes = range;
+  const auto add_note = [&](const std::string& note) {
+    out.notes += (out.notes.empty() ? "" : ", ") + note;
+  };
+  if (!option.get_default_str().empty() && option.get_default_str() != "[]")
+    add_note("default " + option.get_default_str());
+  if (out.required && !option.get_positional()) add_note("required");
+  return out;
+}
+
+CommandTable table_of(const CLI::App& app) {
+  CommandTable out{app.get_name(), app.get_description(), app.get_footer(), false, {}, {}};
+  out.needs_command = app.get_require_subcommand_min() > 0;
+  for (const CLI::Option* option : app.get_options()) out.options.push_back(table_of(*option));
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    out.commands.push_back(table_of(*command));
+  return out;
 }
 
 class HelpFormatter : public CLI::Formatter {
  public:
-  HelpFormatter() { label("Positionals", "Arguments"); }
-
   std::string make_help(const CLI::App* app, std::string name,
                         CLI::AppFormatMode mode) const override {
-    const std::string help = CLI::Formatter::make_help(app, std::move(name), mode);
-    return tidy(CLI::detail::find_and_replace(help, "\nSubcommands:", "\nCommands:"));
-  }
-
-  std::string make_description(const CLI::App* app) const override {
-    return app->get_description().empty() ? "" : wrap(app->get_description(), 0);
-  }
-
-  std::string make_usage(const CLI::App* app, std::string name) const override {
-    std::string out = "\nUsage: " + name;
-    if (!app->get_subcommands([](const CLI::App*) { return true; }).empty())
-      out += app->get_require_subcommand_min() > 0 ? " COMMAND" : " [COMMAND]";
-    out += " [OPTION]...";
-    for (const CLI::Option* option : app->get_options())
-      if (option->get_positional()) out += " " + make_option_usage(option);
-    return out + "\n";
-  }
-
-  std::string make_option(const CLI::Option* option, bool positional) const override {
-    std::string left = positional ? option->get_name(true) : option->get_name(false, true);
-    left = CLI::detail::find_and_replace(left, "{false}", "");  // "--bias,--no-bias{false}"
-    for (std::size_t at = 0; (at = left.find(',', at)) != std::string::npos; at += 2)
-      left.insert(at + 1, " ");
-    std::string notes;
-    if (option->get_type_size() != 0) {
-      const auto [type, range] = type_and_range(*option);
-      if (!positional && !type.empty()) left += " " + type;
-      notes = range;
-      if (!option->get_default_str().empty() && option->get_default_str() != "[]")
-        notes += (notes.empty() ? "default " : ", default ") + option->get_default_str();
-      if (option->get_required() && !positional) notes += notes.empty() ? "required" : ", required";
-    }
-    return two_columns(left, option->get_description() + (notes.empty() ? "" : " (" + notes + ")"));
-  }
-
-  std::string make_subcommand(const CLI::App* command) const override {
-    return two_columns(command->get_name(), command->get_description());
+    if (name.empty()) name = app->get_name();
+    return help_text(table_of(*app), name, mode == CLI::AppFormatMode::All);
   }
 };
 
@@ -327,6 +286,15 @@ std::unique_ptr<Command> make_app(const std::string& program, const std::string&
 
 bool parse(Command& command_line, int argc, const char* const* argv) {
   CLI::App& app = command_line.app();
+  // For the build: what is installed beside the program.
+  if (argc == 2 && argv[1] == std::string("--man-page")) {
+    fmt::print("{}", man_page(table_of(app), app.get_name() + " (tapestry)"));
+    return false;
+  }
+  if (argc == 2 && argv[1] == std::string("--bash-completion")) {
+    fmt::print("{}", bash_completion(table_of(app)));
+    return false;
+  }
   std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
   std::vector<std::string> problems;
   take_out_misreadings(app, args, problems);

@@ -312,9 +312,8 @@ void draw(const Plot& plot, const fs::path& stem, const char* program, bool quie
   const bool terminal = is_terminal(STDERR_FILENO), picture = files.written.size() > 2;
   if (quiet || (picture && !terminal)) return;
   constexpr int kRows = 15;
-  fmt::print(stderr, "\n{}\n",
-             text_chart(plot, terminal_columns(STDERR_FILENO) - 1, kRows,
-                        {use_utf8(STDERR_FILENO), use_color(STDERR_FILENO)}));
+  note("\n{}\n", text_chart(plot, terminal_columns(STDERR_FILENO) - 1, kRows,
+                            {use_utf8(STDERR_FILENO), use_color(STDERR_FILENO)}));
 }
 
 }  // namespace tapestry::app

@@ -141,16 +141,22 @@ std::string Progress::eta() const {
 }
 
 std::string Progress::plain_line(const Status& status, bool last) const {
-  std::vector<std::string> parts{status.prefix, fmt::format("{:.1f}%", percent(status)),
-                                 status.position,
-                                 fmt::format("{} {}", short_count(done_), settings_.unit)};
-  if (rate() > 0) parts.push_back(fmt::format("{} {}/s", short_count(rate()), settings_.unit));
-  parts.insert(parts.end(), status.fields.begin(), status.fields.end());
-  parts.push_back(last ? "time " + clock_time(active_seconds()) : eta());
-  std::string line;
-  for (const std::string& part : parts)
-    if (!part.empty()) line += (line.empty() ? "" : "  ") + part;
-  return line;
+  constexpr std::size_t kColumns = 80;
+  std::string head, tail = last ? "  time " + clock_time(active_seconds()) : "  " + eta();
+  if (tail.size() == 2) tail.clear();
+  const auto add = [&](const std::string& part) {  // where there is room
+    if (part.empty() || head.size() + 2 + part.size() + tail.size() > kColumns) return false;
+    head += (head.empty() ? "" : "  ") + part;
+    return true;
+  };
+  add(status.prefix);
+  add(fmt::format("{:.1f}%", percent(status)));
+  add(status.position);
+  add(fmt::format("{} {}", short_count(done_), settings_.unit));
+  if (rate() > 0) add(fmt::format("{} {}/s", short_count(rate()), settings_.unit));
+  for (const std::string& field : status.fields)
+    if (!add(field)) break;
+  return head + tail;
 }
 
 std::string Progress::bar_line(const Status& status, int columns) const {

@@ -1,7 +1,7 @@
 #pragma once
 // Progress of a long run, on stderr: a bar redrawn in place on a terminal, plain full lines in a
-// pipe, such as
-//   epoch 2/10  41.3%  step 18200  3.1M tok  812k tok/s  loss 5.213  ppl 183.6  lr 0.05  ETA 06:12
+// pipe, of 80 columns at most, such as
+//   epoch 2/10  41.3%  step 18200  3.1M tok  812k tok/s  loss 5.213  ETA 06:12
 // Work is counted in units the caller chooses. The speed is an exponential average of units per
 // second of the last ten seconds or so; the time left follows from it, is shown after 2 s, and does
 // not count pauses (evaluation, saving). update() costs one clock reading unless a line is due. All

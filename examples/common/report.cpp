@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <tapestry/examples/common/interrupt.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/terminal.h>
 #include <tapestry/examples/common/text.h>
@@ -7,7 +10,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -42,12 +44,11 @@ void print_error(const char* program, std::string_view where, std::string_view m
   print(out);
 }
 
-/// FileError says in words what the system said: a device that fails differs from a wrong name.
+/// A device that fails differs from a wrong name.
 ExitCode code_of(const FileError& error) {
-  const bool written = std::string_view(error.what()).starts_with("write:");
-  for (const int number : {ENOSPC, EDQUOT, EFBIG, EIO, EROFS})
-    if (std::strstr(error.what(), std::strerror(number))) return ExitCode::io_error;
-  return written ? ExitCode::cannot_create : ExitCode::no_input;
+  for (const int failing : {ENOSPC, EDQUOT, EFBIG, EIO, EROFS})
+    if (error.reason == failing) return ExitCode::io_error;
+  return error.doing == FileError::While::writing ? ExitCode::cannot_create : ExitCode::no_input;
 }
 
 /// The length of "FILE:LINE:COLUMN" at the begin of a message, 0 if there is none.
@@ -75,17 +76,17 @@ ExitCode code_of(const std::filesystem::filesystem_error& error) {
   return name ? ExitCode::no_input : ExitCode::io_error;
 }
 
+/// Whether stdout is a pipe that nobody reads any more.
+bool reader_gone() {
+  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
 [[noreturn]] void on_terminate() {
   if (const std::exception_ptr error = std::current_exception())
     std::_Exit(static_cast<int>(report(running_program, error)));
   print_error(running_program, "", "internal: terminated without an exception", "");
   std::_Exit(static_cast<int>(ExitCode::internal));
-}
-
-/// Whether stdout is a pipe that nobody reads any more.
-bool reader_gone() {
-  pollfd out{STDOUT_FILENO, POLLOUT, 0};
-  return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
 }
 
 /// Brings buffered results out; the last moment at which their loss can be noticed.
@@ -97,6 +98,20 @@ ExitCode flush_results(const char* program) {
   print_error(program, "standard output", errno ? std::strerror(errno) : "writing failed",
               "the results are incomplete");
   return ExitCode::io_error;
+}
+
+/// OpenBLAS asks for its work space again and again for ever where it gets none: a limit that is
+/// too low is refused here. It takes 128 MB for each thread, and threads come and go.
+void require_address_space() {
+  constexpr std::size_t needed = std::size_t{384} << 20;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  void* room = mmap(nullptr, needed, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED)
+    throw UserError(ExitCode::no_memory,
+                    fmt::format("the limit on memory of {} MB is too low", limit.rlim_cur >> 20),
+                    "set a limit of 1000 MB or more: ulimit -v 1000000");
+  munmap(room, needed);
 }
 
 }  // namespace
@@ -127,15 +142,15 @@ ExitCode report(const char* program, const std::exception_ptr& error) {
     return code_of(e);
   } catch (const std::bad_alloc&) {
     say("out of memory", small);
-    return ExitCode::failure;
+    return ExitCode::no_memory;
+  } catch (const MemoryError& e) {
+    say(e.what(), small);
+    return ExitCode::no_memory;
   } catch (const std::system_error& e) {
+    if (e.code() == std::errc::broken_pipe && reader_gone()) return ExitCode::ok;
     say(e.what());
     return ExitCode::failure;
   } catch (const std::exception& e) {
-    if (std::string_view(e.what()).starts_with("out of memory")) {
-      say(e.what(), small);
-      return ExitCode::failure;
-    }
     say(fmt::format("internal: {}", e.what()).c_str(), bug.c_str());
   } catch (...) {
     say("internal: an exception of unknown type", bug.c_str());
@@ -145,9 +160,11 @@ ExitCode report(const char* program, const std::exception_ptr& error) {
 
 int run_main(const char* program, const std::function<ExitCode()>& body) {
   running_program = program;
+  handle_broken_pipes();
   const std::terminate_handler previous = std::set_terminate(on_terminate);
   ExitCode code = ExitCode::ok;
   try {
+    require_address_space();
     code = body();
   } catch (...) {
     code = report(program, std::current_exception());
@@ -161,6 +178,6 @@ void warn(const char* program, std::string_view text) {
   print(fmt::format("{}: warning: {}\n", program, printable(text)));
 }
 
-void survive_broken_pipe() { std::signal(SIGPIPE, SIG_IGN); }
+void note(std::string_view text) { print(text); }
 
 }  // namespace tapestry::app

@@ -4,8 +4,10 @@
 //   lm: train.csv:1042:17: error: quoted field not closed (opened at line 1040)
 //   lm: hint: close the quote, or name another --quote
 // so that nobody meets a bare what() or an abort. Results that could not be written (a full disk
-// behind stdout) are an error too; a reader that went away (`lm sample RUN | head`) is not.
+// behind stdout) are an error too; a reader that went away (`lm sample RUN | head`) is not. Exit
+// codes follow from the types of exceptions and what they carry, never from their words.
 
+#include <fmt/core.h>
 #include <tapestry/examples/common/exit_code.h>
 
 #include <exception>
@@ -23,8 +25,11 @@ ExitCode report(const char* program, const std::exception_ptr& error);
 /// Prints "PROGRAM: warning: TEXT" on stderr.
 void warn(const char* program, std::string_view text);
 
-/// Makes a broken pipe an error of the writing call instead of the quiet end of the process; for
-/// commands that have work to save when `| tee` dies of the same Ctrl-C.
-void survive_broken_pipe();
+/// Prints on stderr, as fmt::print does; what nobody can read is dropped.
+void note(std::string_view text);
+template <class... T>
+void note(fmt::format_string<T...> format, T&&... values) {
+  note(std::string_view(fmt::vformat(format, fmt::make_format_args(values...))));
+}
 
 }  // namespace tapestry::app

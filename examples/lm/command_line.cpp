@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/version.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/experiments/race.h>
 #include <tapestry/examples/lm/experiments/sweep.h>
+#include <tapestry/examples/lm/train_options.h>
 
 namespace tapestry::lm {
 
@@ -35,9 +37,9 @@ TrainSettings train_defaults(const std::vector<const char*>& words) {
 app::ExitCode command_line(std::vector<const char*> words) {
   if (words.size() == 1) {
     words.insert(words.end(), {"train", "--preset", "demo"});
-    fmt::print(stderr,
-               "lm: no command given, so here is the demo: lm train --preset demo\n"
-               "lm: all commands: lm --help\n");
+    app::note(
+        "lm: no command given, so here is the demo: lm train --preset demo\n"
+        "lm: all commands: lm --help\n");
   }
   const int argc = static_cast<int>(words.size());
   const auto app = app::make_app("lm", "Trains and uses word-level recurrent language models.",

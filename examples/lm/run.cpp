@@ -44,7 +44,7 @@ Run Run::open(const std::string& path) {
   else if (checkpoints(directory).empty() && !fs::exists(directory / "best", ignored))
     throw UserError(ExitCode::no_input, path + " holds no checkpoint",
                     "name the directory of a run that lm train has written");
-  const fs::path config = directory / "config.json";
+  const fs::path config = (directory / "config.json").lexically_normal();
   if (!fs::exists(config, ignored))
     throw UserError(ExitCode::no_input, path + " is not (in) a run: there is no " + config.string(),
                     "name the directory of a run that lm train has written");

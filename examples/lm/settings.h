@@ -70,11 +70,6 @@ struct TrainSettings {
 /// What options change: the settings of the run that --resume continues, else those of --preset.
 TrainSettings defaults_of(const TrainSettings& asked);
 
-/// Registers the options of `lm train`, whose defaults are those of `settings`.
-void add_options(app::Command& command, TrainSettings& settings);
-/// Those that decide the shape of a model and how far errors flow back in it.
-void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt);
-
 /// Checks what CLI11 cannot, options that exclude or need each other, and fills in what follows
 /// from others. Throws UserError (usage).
 void resolve(TrainSettings& settings);

@@ -74,13 +74,13 @@ int main() {
   Tagger model(32, rng);
   Optimizer optimizer(model, Adam{.lr = 0.01});
   const Batch unseen = draw(500, rng);
-  for (int step = 1; step <= 400; ++step) {
+  for (int step = 1; step <= 2000; ++step) {
     {
       Tape tape;  // records until the end of its scope
       tape.backward(model.loss(draw(32, rng)));
     }
     optimizer.step();
-    if (step % 100 == 0)
+    if (step % 500 == 0)
       std::cout << "step " << step << "  right tags " << accuracy(model, unseen) << '\n';
   }
   return accuracy(model, unseen) > 0.98 ? 0 : 1;

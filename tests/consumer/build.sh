@@ -1,13 +1,14 @@
 #!/bin/bash
-# build.sh BUILD: installs the library that BUILD holds below BUILD/tests/consumer, builds this
-# project against it with CMake and with pkg-config, and runs both.
+# build.sh BUILD [PREFIX]: builds this project with CMake and with pkg-config against the library
+# below PREFIX, and runs both. Without PREFIX, what BUILD holds is installed for it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=$1/tests/consumer
-prefix=$work/prefix
+prefix=${2-$work/prefix}
 export LD_LIBRARY_PATH= PKG_CONFIG_PATH
 
-cmake --install "$1" --prefix "$prefix" > /dev/null
+rm -rf "$work"
+(( $# > 1 )) || cmake --install "$1" --prefix "$prefix" > /dev/null
 lib=$(dirname "$(find "$prefix" -name 'libtapestry_tensor.*' -print -quit)")
 
 cmake -S "$here" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix"

@@ -40,7 +40,7 @@ Intervals calibrate_run(const FitSettings& s, const Series& series, size_t train
   const size_t size = calibration_size(train_size, season_of(series), least, s.horizon);
   if (size == 0) {
     if (!s.common.quiet)
-      fmt::print(stderr, "note   no intervals: too few values to learn from, {}\n", train_size);
+      app::note("note   no intervals: too few values to learn from, {}\n", train_size);
     return {lstm.preprocessing.log, {}};
   }
   const Ensemble ensemble = train(s, series, train_size - size, "intervals");
@@ -53,18 +53,18 @@ Intervals calibrate_run(const FitSettings& s, const Series& series, size_t train
 
 void banner(const FitSettings& s, const Series& series, size_t test) {
   const LstmSettings& lstm = s.training.lstm;
-  fmt::print(stderr, "data   {}, {}: {}, {} to {}; {} to learn from, {} held out\n", series.file,
-             series.name, counted(series.size(), period_name(series.frequency)),
-             series.time.front(), series.time.back(), series.size() - test, test);
-  for (const std::string& note : series.notes) fmt::print(stderr, "note   {}\n", note);
-  fmt::print(stderr, "model  lstm {} x {}, {} at once, {} parameters, double; {}\n", lstm.layers,
-             lstm.hidden, counted(static_cast<size_t>(lstm.lookback), "value"),
-             count(LstmForecaster::initial_network(season_of(series), lstm)),
-             s.training.direct ? "direct" : "recursive");
-  fmt::print(stderr, "train  adam lr {:g}, {} per update, {}, {}\n", lstm.lr,
-             counted(static_cast<size_t>(lstm.batch), "window"),
-             counted(static_cast<size_t>(lstm.epochs), "epoch"),
-             seeds_text(lstm.seed, s.training.runs));
+  app::note("data   {}, {}: {}, {} to {}; {} to learn from, {} held out\n", series.file,
+            series.name, counted(series.size(), period_name(series.frequency)), series.time.front(),
+            series.time.back(), series.size() - test, test);
+  for (const std::string& note : series.notes) app::note("note   {}\n", note);
+  app::note("model  lstm {} x {}, {} at once, {} parameters, double; {}\n", lstm.layers,
+            lstm.hidden, counted(static_cast<size_t>(lstm.lookback), "value"),
+            count(LstmForecaster::initial_network(season_of(series), lstm)),
+            s.training.direct ? "direct" : "recursive");
+  app::note("train  adam lr {:g}, {} per update, {}, {}\n", lstm.lr,
+            counted(static_cast<size_t>(lstm.batch), "window"),
+            counted(static_cast<size_t>(lstm.epochs), "epoch"),
+            seeds_text(lstm.seed, s.training.runs));
 }
 
 }  // namespace
@@ -94,7 +94,7 @@ Run fit_run(FitSettings& s) {
   const app::RunDirectory directory(
       s.output, run_files(), s.overwrite ? app::IfRunExists::overwrite : app::IfRunExists::refuse);
   if (!s.common.quiet) banner(s, series, test);
-  if (!s.common.quiet) fmt::print(stderr, "run    {}\n", s.output);
+  if (!s.common.quiet) app::note("run    {}\n", s.output);
 
   const size_t train_size = series.size() - test;
   Ensemble ensemble = train(s, series, train_size, "training");

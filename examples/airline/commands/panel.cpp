@@ -6,6 +6,7 @@
 #include <tapestry/examples/airline/series/words.h>
 #include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/progress.h>
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/run_directory.h>
 
 #include <cmath>
@@ -85,15 +86,14 @@ class Trainings {
 
 void banner(const PanelRun& run, const Panel& panel) {
   const HybridSettings& h = run.hybrid;
-  fmt::print(stderr, "data   {}: {} series, {} values, {}; {} held out of each\n", panel.file,
-             run.ids.size(), panel.values(), name(panel.frequency()), run.actual.front().size());
-  for (const std::string& why : panel.left_out) fmt::print(stderr, "note   left out: {}\n", why);
-  fmt::print(stderr, "model  hybrid, seasons {} and {}, windows of {}, lstm {} x {}, {} ahead\n",
-             h.shape.season1, h.shape.season2, h.window_size(), h.layers, h.hidden,
-             h.shape.horizon);
-  fmt::print(stderr, "train  adam lr {:g}, {} series per update, {}, {}\n", h.lr, h.batch,
-             counted(static_cast<size_t>(h.epochs), "epoch"),
-             seeds_text(h.seed, run.settings.training.runs));
+  app::note("data   {}: {} series, {} values, {}; {} held out of each\n", panel.file,
+            run.ids.size(), panel.values(), name(panel.frequency()), run.actual.front().size());
+  for (const std::string& why : panel.left_out) app::note("note   left out: {}\n", why);
+  app::note("model  hybrid, seasons {} and {}, windows of {}, lstm {} x {}, {} ahead\n",
+            h.shape.season1, h.shape.season2, h.window_size(), h.layers, h.hidden, h.shape.horizon);
+  app::note("train  adam lr {:g}, {} series per update, {}, {}\n", h.lr, h.batch,
+            counted(static_cast<size_t>(h.epochs), "epoch"),
+            seeds_text(h.seed, run.settings.training.runs));
 }
 
 /// Shares of the known values within the intervals, by level; empty where nothing is known.
@@ -257,7 +257,7 @@ app::ExitCode fit_panel(const FitSettings& settings, bool json) {
   PanelRun run = cut(panel, s, test);
   if (!s.common.quiet) {
     banner(run, panel);
-    fmt::print(stderr, "run    {}\n", s.output);
+    app::note("run    {}\n", s.output);
   }
   const Hybrid hybrid(run.prepared, run.hybrid);
   Trainings trainings(s, items(hybrid, s.training.workers), s.training.runs + 1);
@@ -272,7 +272,7 @@ app::ExitCode fit_panel(const FitSettings& settings, bool json) {
   run.intervals = calibrate(run, s.training.workers, trainings.next("intervals"));
   trainings.finish();
   if (!run.intervals.known() && !s.common.quiet)
-    fmt::print(stderr, "note   no intervals: the series are too short or too few\n");
+    app::note("note   no intervals: the series are too short or too few\n");
   save(run, directory.path());
   return forecast(run, s.output, json, false, s.common.quiet);
 }

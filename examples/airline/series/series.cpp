@@ -167,7 +167,9 @@ std::string read_text(const std::string& path) {
     file.read(block, sizeof block);
     text.append(block, static_cast<size_t>(file.gcount()));
   } while (file);
-  require<FileError>(!file.bad() && errno == 0, path, ": cannot be read: ", std::strerror(errno));
+  if (const int reason = errno; file.bad() || reason != 0)
+    throw FileError(path + ": cannot be read: " + std::strerror(reason), FileError::While::reading,
+                    reason);
   return text;
 }
 

@@ -4,6 +4,7 @@
 #include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/progress.h>
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/model/evaluate.h>
 #include <tapestry/examples/lm/ngram/compare.h>
@@ -92,7 +93,7 @@ app::ExitCode eval(const EvalSettings& s) {
   if (!s.column.empty()) settings.column = s.column;
   const Corpus corpus = read_sentences(s.files, settings);
   if (!s.common.quiet)
-    for (const std::string& note : corpus.notes) fmt::print(stderr, "input  {}\n", note);
+    for (const std::string& note : corpus.notes) app::note("input  {}\n", note);
   const EncodedCorpus text = run.vocabulary.encode(corpus);
   const DType dtype = s.dtype.empty() ? run.settings.dtype : s.dtype == "double" ? f64 : f32;
   const LanguageModel model = run.model(dtype);

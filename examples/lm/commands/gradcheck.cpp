@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/model/check_gradients.h>
 #include <tapestry/examples/lm/text/grammar.h>
+#include <tapestry/examples/lm/train_options.h>
 
 #include <algorithm>
 #include <numeric>
@@ -45,9 +47,9 @@ app::ExitCode gradcheck(const GradcheckSettings& s) {
   described.model.vocabulary = vocabulary.size();
   described.dtype = f64;
   described.bptt = s.bptt;
-  fmt::print(stderr, "model  {}, {}; vocabulary {}\ndata   {} sentences, {} tokens, longest {}\n",
-             describe_model(described), describe_bptt(s.bptt), vocabulary.size(), text.sentences(),
-             text.tokens(), text.longest);
+  app::note("model  {}, {}; vocabulary {}\ndata   {} sentences, {} tokens, longest {}\n",
+            describe_model(described), describe_bptt(s.bptt), vocabulary.size(), text.sentences(),
+            text.tokens(), text.longest);
 
   Rng rng(s.seed);
   LanguageModel model(described.model, rng, f64);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/text.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/text/grammar.h>
@@ -57,12 +58,12 @@ app::ExitCode synth(const SynthSettings& s) {
   }
   if (file && std::fclose(file.release()) != 0) fail_output(app::ExitCode::io_error, s.output);
   const Entropy entropy = source->entropy();
-  fmt::print(stderr,
-             "{} sentences, {} tokens (ends counted)\n"
-             "floor   {:.4f} nats per token: the mean of -ln p of these sentences\n"
-             "entropy {:.4f} nats per token, {:.2f} tokens per sentence: of the grammar, exact\n",
-             s.size, tokens, -log_p / static_cast<double>(tokens), entropy.per_token(),
-             entropy.tokens_per_sentence);
+  app::note(
+      "{} sentences, {} tokens (ends counted)\n"
+      "floor   {:.4f} nats per token: the mean of -ln p of these sentences\n"
+      "entropy {:.4f} nats per token, {:.2f} tokens per sentence: of the grammar, exact\n",
+      s.size, tokens, -log_p / static_cast<double>(tokens), entropy.per_token(),
+      entropy.tokens_per_sentence);
   return app::ExitCode::ok;
 }
 

@@ -85,7 +85,7 @@ std::optional<NamedTensors> checkpoint_of(const TrainSettings& s,
                                           const app::RunDirectory& directory) {
   if (!s.resume) return {};
   if (checkpoints(directory.path()).empty()) {
-    fmt::print(stderr, "lm: no checkpoint in {} yet: starting from the beginning\n", s.output);
+    app::note("lm: no checkpoint in {} yet: starting from the beginning\n", s.output);
     return {};
   }
   return read_newest(directory.path(), "last").second;
@@ -119,7 +119,7 @@ void leave_results(const TrainSettings& s, const Data& data, const TrainResult& 
     if (!s.common.quiet) {
       std::ostringstream text;
       result.server.print(text);
-      fmt::print(stderr, "{}", text.str());
+      app::note("{}", text.str());
     }
   }
   app::draw(learning_curve(s, read_curves(directory.path()), data.valid_floor),
@@ -153,8 +153,8 @@ app::ExitCode train(TrainSettings s) {
   if (!s.common.quiet) {
     print_banner(s, data, trainer.parameters());
     if (checkpoint)
-      fmt::print(stderr, "resume after {} updates, {} tokens\n", trainer.position().updates,
-                 trainer.position().tokens);
+      app::note("resume after {} updates, {} tokens\n", trainer.position().updates,
+                trainer.position().tokens);
   }
   const TrainResult result = trainer.run();
   leave_results(s, data, result, trainer.parameters(), directory);
@@ -164,8 +164,7 @@ app::ExitCode train(TrainSettings s) {
   sample({.run = s.output, .n = 5, .sampling = {}, .prompt = "", .seed = s.seed});
   fmt::print("run {}\n", s.output);
   std::fflush(stdout);
-  if (!s.common.quiet)
-    fmt::print(stderr, "next: lm sample {0}, lm info {0}, lm eval {0} FILE\n", s.output);
+  if (!s.common.quiet) app::note("next: lm sample {0}, lm info {0}, lm eval {0} FILE\n", s.output);
   return app::ExitCode::ok;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/text/vocabulary.h>
 
@@ -46,7 +47,7 @@ void add_options(app::Command& command, VocabSettings& s) {
 
 app::ExitCode vocab(const VocabSettings& s) {
   const Corpus corpus = read_sentences(s.files, s.text);
-  for (const std::string& note : corpus.notes) fmt::print(stderr, "input  {}\n", note);
+  for (const std::string& note : corpus.notes) app::note("input  {}\n", note);
   const Vocabulary all = Vocabulary::build(corpus, std::numeric_limits<int32_t>::max());
   int64_t once = 0;
   for (int32_t id = Vocabulary::end + 1; id < all.size(); ++id) once += all.count(id) == 1;

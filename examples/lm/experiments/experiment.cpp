@@ -2,9 +2,9 @@
 #include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/common/interrupt.h>
 #include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/experiments/experiment.h>
-
-#include <csignal>
+#include <tapestry/examples/lm/train_options.h>
 
 namespace tapestry::lm {
 
@@ -59,9 +59,9 @@ Data read_experiment_data(TrainSettings& s) {
   Data data = read_data(s.input);
   s.model.vocabulary = data.vocabulary.size();
   if (!s.common.quiet)
-    fmt::print(stderr, "data   {} sentences, {} tokens\nmodel  {}, sgd lr {:g}, {}, seed {}\n",
-               data.train.sentences(), data.train.tokens(), describe_model(s), s.lr,
-               describe_bptt(s.bptt), s.seed);
+    app::note("data   {} sentences, {} tokens\nmodel  {}, sgd lr {:g}, {}, seed {}\n",
+              data.train.sentences(), data.train.tokens(), describe_model(s), s.lr,
+              describe_bptt(s.bptt), s.seed);
   return data;
 }
 
@@ -102,8 +102,7 @@ ServerStats Experiment::run(int64_t sentences, const DelayLaw* law) {
 
 void stop_if_interrupted() {
   if (const int signal = app::interrupted())
-    throw app::UserError(signal == SIGINT ? app::ExitCode::interrupted : app::ExitCode::terminated,
-                         std::string("stopped by ") + (signal == SIGINT ? "SIGINT" : "SIGTERM"));
+    throw app::UserError(app::exit_code_of(signal), "stopped by " + app::signal_name(signal));
 }
 
 }  // namespace tapestry::lm

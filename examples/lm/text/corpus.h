@@ -21,7 +21,7 @@
 
 namespace tapestry::lm {
 
-constexpr int64_t kLongestUncut = 10'000, kPiece = 200;
+constexpr int64_t kLongestUncut = 10'000, kPiece = 50;
 
 struct Corpus {
   TokenTable types;

@@ -39,9 +39,11 @@ class DiskMemory : public std::pmr::memory_resource {
     if (error == 0) out = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     const int reason = error ? error : errno;
     if (fd >= 0) ::close(fd);
-    require<FileError>(out != MAP_FAILED, "write: ", directory(), ": ",
-                       std::generic_category().message(reason),
-                       " (--stream needs room there; name another directory in TMPDIR)");
+    if (out == MAP_FAILED)
+      throw FileError(
+          message_of("write: ", directory(), ": ", std::generic_category().message(reason),
+                     " (--stream needs room there; name another directory in TMPDIR)"),
+          FileError::While::writing, reason);
     return out;
   }
   void do_deallocate(void* p, size_t bytes, size_t alignment) override {

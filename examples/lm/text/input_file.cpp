@@ -39,8 +39,9 @@ void InputFile::check(bool good) const {
   if (good) return;
   const int error = errno;
   require<FileError>(error != EISDIR, input_name(path_), ": is a directory, expected a text file");
-  fail<FileError>(input_name(path_), ": ", std::generic_category().message(error),
-                  " (expected a readable file, or - for standard input)");
+  throw FileError(message_of(input_name(path_), ": ", std::generic_category().message(error),
+                             " (expected a readable file, or - for standard input)"),
+                  FileError::While::reading, error);
 }
 
 void InputFile::fill() {

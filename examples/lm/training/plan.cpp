@@ -1,3 +1,4 @@
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/training/plan.h>
 
 #include <fmt/format.h>
@@ -134,29 +135,28 @@ void print_memory(const TrainSettings& s, const Data& data, const Sizes& bytes_o
 
 void print_banner(const TrainSettings& s, const Data& data, int64_t parameters) {
   const auto part = [&](const char* name, const EncodedCorpus& c, std::optional<double> floor) {
-    fmt::print(stderr, "{}  {} sentences, {} tokens, longest {}, {:.2f}% unknown", name,
-               c.sentences(), c.tokens(), c.longest,
-               100 * static_cast<double>(c.oov) / static_cast<double>(c.tokens() - c.sentences()));
-    if (floor) fmt::print(stderr, ", floor {:.4f}", *floor);
-    fmt::print(stderr, "\n");
+    app::note("{}  {} sentences, {} tokens, longest {}, {:.2f}% unknown", name, c.sentences(),
+              c.tokens(), c.longest,
+              100 * static_cast<double>(c.oov) / static_cast<double>(c.tokens() - c.sentences()));
+    if (floor) app::note(", floor {:.4f}", *floor);
+    app::note("\n");
   };
   if (data.entropy)
-    fmt::print(stderr, "corpus {} (built in), entropy {:.4f} nats per token\n", s.input.corpus,
-               *data.entropy);
-  for (const std::string& note : data.notes) fmt::print(stderr, "note   {}\n", note);
+    app::note("corpus {} (built in), entropy {:.4f} nats per token\n", s.input.corpus,
+              *data.entropy);
+  for (const std::string& note : data.notes) app::note("note   {}\n", note);
   part("data ", data.train, data.train_floor);
   if (const std::string note = cut_sentences(s, data.train); !note.empty())
-    fmt::print(stderr, "note   {}\n", note);
+    app::note("note   {}\n", note);
   if (data.valid.sentences() > 0) part("valid", data.valid, data.valid_floor);
   if (data.valid.sentences() > 0 && s.input.valid.empty() && s.input.corpus.empty())
-    fmt::print(stderr, "split  {:g}% of the sentences are held out, by hash\n",
-               100 * s.input.valid_split);
-  fmt::print(stderr, "vocab  {} tokens{}\n", data.vocabulary.size(),
-             data.vocabulary.size() < s.input.vocab_size ? " (the text has no more)" : "");
-  fmt::print(stderr, "model  {}, {} parameters\n", describe_model(s), parameters);
-  fmt::print(stderr, "train  {}\n", describe_training(s));
-  fmt::print(stderr, "on     {}; {}\n", describe_threads(s), blas_description());
-  if (!s.output.empty()) fmt::print(stderr, "run    {}\n", s.output);
+    app::note("split  {:g}% of the sentences are held out, by hash\n", 100 * s.input.valid_split);
+  app::note("vocab  {} tokens{}\n", data.vocabulary.size(),
+            data.vocabulary.size() < s.input.vocab_size ? " (the text has no more)" : "");
+  app::note("model  {}, {} parameters\n", describe_model(s), parameters);
+  app::note("train  {}\n", describe_training(s));
+  app::note("on     {}; {}\n", describe_threads(s), blas_description());
+  if (!s.output.empty()) app::note("run    {}\n", s.output);
 }
 
 int64_t parameter_count(const ModelShape& shape) {

@@ -7,8 +7,6 @@
 #include <tapestry/examples/lm/training/trainer.h>
 #include <tapestry/tensor/threads.h>
 
-#include <csignal>
-
 namespace tapestry::lm {
 
 Trainer::Trainer(const TrainSettings& settings, const Data& data,
@@ -154,15 +152,14 @@ bool Trainer::note(double nats, int64_t tokens, double gradient_norm, bool item_
 
   save_due_ = save_due_ || due(s_.save_every);
   sample_due_ = sample_due_ || due(s_.sample_every);
-  if (save_due_ || sample_due_ || app::interrupted() || app::save_requested() ||
-      watch_.hopeless() || !reason_to_end().empty())
-    halt_ = 1;
+  const bool ends = app::interrupted() || watch_.hopeless() || !reason_to_end().empty();
+  if (ends || save_due_ || sample_due_ || app::save_requested()) halt_ = 1;
 
   // About twenty rows an epoch, each of whole rounds.
   const int64_t every = (std::max<int64_t>(1, items_.size() / 20) + round - 1) / round * round;
   if (item_done && position_.item != items_.size() && position_.item % every == 0)
     add_metrics(recent_loss_, {});
-  return halt_ == 0;
+  return alone() ? halt_ == 0 : !ends;
 }
 
 bool Trainer::due(int64_t every) const {
@@ -280,11 +277,10 @@ void Trainer::finish_run() {
 void Trainer::stop_here() {
   if (position_.item > 0 || position_.piece > 0) save(false);
   const int signal = app::interrupted();
-  throw app::UserError(
-      signal == SIGINT ? app::ExitCode::interrupted : app::ExitCode::terminated,
-      fmt::format("stopped by {} after {} updates; the model is saved in {}",
-                  signal == SIGINT ? "SIGINT" : "SIGTERM", position_.updates, s_.output),
-      fmt::format("go on with lm train --resume -o {}", s_.output));
+  throw app::UserError(app::exit_code_of(signal),
+                       fmt::format("stopped by {} after {} updates; the model is saved in {}",
+                                   app::signal_name(signal), position_.updates, s_.output),
+                       fmt::format("go on with lm train --resume -o {}", s_.output));
 }
 
 // ---- divergence

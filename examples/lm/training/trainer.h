@@ -4,7 +4,8 @@
 // Workers run until the epoch ends or halt_ is set: an update at which to save or to show samples,
 // a limit, a signal. Between such stretches the model stands still, with every item before
 // position_.item done and none behind it, so what is saved there is where a resumed run goes on.
-// One worker also stops between the pieces of an item; of several each leaves the rest of its item.
+// One worker also stops between the pieces of an item; of several each leaves the rest of its item
+// where the run ends there.
 
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/run_directory.h>

@@ -1,3 +1,4 @@
+#include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/training/verify_resume.h>
 
 #include <fmt/format.h>
@@ -91,8 +92,8 @@ void verify_resume(const TrainSettings& settings, Data& data) {
                     differ.size() > 1 ? ", ..." : ""),
         "please report this with the command line");
   if (!settings.common.quiet)
-    fmt::print(stderr, "resume verified: {0} + {0} updates end with the bits of {1} ({2})\n",
-               kUpdates, 2 * kUpdates, hex(fingerprint(whole, "model.")));
+    app::note("resume verified: {0} + {0} updates end with the bits of {1} ({2})\n", kUpdates,
+              2 * kUpdates, hex(fingerprint(whole, "model.")));
 }
 
 }  // namespace tapestry::lm

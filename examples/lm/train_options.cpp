@@ -1,0 +1,210 @@
+#include <tapestry/examples/lm/train_options.h>
+
+#include <tapestry/examples/common/options.h>
+
+namespace tapestry::lm {
+namespace {
+
+using app::number, app::whole_number, app::one_of;
+
+void add_input_options(app::Command& command, TrainSettings& s) {
+  const std::string input = "Input";
+  command.add_option("--corpus", s.input.corpus, "a built-in corpus instead of files")
+      ->check(one_of({"agreement", "zipf"}))
+      ->group(input);
+  command.add_option("--size", s.input.size, "training sentences of the built-in corpus")
+      ->check(whole_number(1, 100'000'000))
+      ->group(input);
+  command.add_option("--valid", s.input.valid, "held-out text")->group(input);
+  command
+      .add_option("--valid-split", s.input.valid_split,
+                  "share of the sentences held out, by hash; of --size, drawn besides, if built in")
+      ->check(number(0, 0.5))
+      ->group(input);
+  command
+      .add_option(
+          "--stream", s.input.stream,
+          "keep the text on disk, shuffle blocks of N sentences and each in itself (0: off)")
+      ->check(whole_number(0))
+      ->group(input);
+  add_text_options(command, s.input.text);
+  command
+      .add_option("--vocab-size", s.input.vocab_size,
+                  "most frequent tokens kept, special ones included")
+      ->check(whole_number(4, 10'000'000))
+      ->group("Tokens");
+  command.add_option("--min-count", s.input.min_count, "tokens rarer than this are unknown")
+      ->check(whole_number(1))
+      ->group("Tokens");
+  command
+      .add_option("--vocab", s.input.vocab, "a vocabulary instead of counting: what lm vocab wrote")
+      ->group("Tokens");
+}
+
+void add_learning_options(app::Command& command, TrainSettings& s) {
+  const std::string training = "Training";
+  command.add_option("--batch", s.batch, "sentences per update")
+      ->check(whole_number(1, 1'000'000))
+      ->group(training);
+  command.add_flag("--shuffle,!--no-shuffle", s.shuffle, "another order in each epoch")
+      ->group(training);
+  command.add_option("--optimizer", s.optimizer, "update rule")
+      ->check(one_of({"sgd", "adam", "adamw", "rmsprop", "adagrad"}))
+      ->group(training);
+  command.add_option("--lr", s.lr, "learning rate (0: 0.005 for sgd, 0.001 for others)")
+      ->check(number(0))
+      ->group(training);
+  command.add_option("--momentum", s.momentum, "of sgd")
+      ->check(number(0, 1, app::Ends::open_high))
+      ->group(training);
+  command.add_option("--weight-decay", s.weight_decay, "of sgd and adamw")
+      ->check(number(0))
+      ->group(training);
+  command.add_option("--clip-norm", s.clip_norm, "largest gradient norm (0: off)")
+      ->check(number(0))
+      ->group(training);
+  command
+      .add_option("--schedule", s.schedule,
+                  "learning rate over time; plateau halves it when the loss rises")
+      ->check(one_of({"constant", "plateau", "step", "cosine"}))
+      ->group(training);
+  command.add_option("--warmup", s.warmup, "updates of linear warm-up")
+      ->check(whole_number(0))
+      ->group(training);
+  app::add_choice<bool>(command, "--state", s.stream, {{"sentence", false}, {"stream", true}},
+                        "where a sentence begins: at zero, or in the state of the one before it")
+      ->group(training);
+}
+
+void add_limits(app::Command& command, TrainSettings& s) {
+  const std::string training = "Training";
+  command.add_option("--epochs", s.epochs, "passes over the text")
+      ->check(whole_number(1))
+      ->group(training);
+  app::add_count(command, "--max-steps", s.max_steps, "stop after this many updates (0: epochs)")
+      ->group(training);
+  app::add_count(command, "--max-tokens", s.max_tokens, "stop after this many tokens (0: epochs)")
+      ->group(training);
+  app::add_duration(command, "--max-time", s.max_time, "stop after this time (0: epochs)")
+      ->group(training);
+  command
+      .add_option("--patience", s.patience,
+                  "stop when the held-out loss has not fallen for N epochs (0: never)")
+      ->check(whole_number(0))
+      ->group(training);
+  command.add_option("--seed", s.seed, "of initialisation, order and dropout")
+      ->check(whole_number(0))
+      ->group(training);
+}
+
+void add_parallel_options(app::Command& command, TrainSettings& s) {
+  const std::string parallel = "Parallel";
+  ParallelSettings& p = s.parallel;
+  command.add_option("--workers", p.workers, "workers of the parameter server")
+      ->check(whole_number(1, 1024))
+      ->group(parallel);
+  app::add_choice<UpdatePolicy>(command, "--update", p.update, update_policies(),
+                                "how workers share their updates")
+      ->group(parallel);
+  command.add_option("--staleness", p.staleness, "items a worker may be ahead, for --update ssp")
+      ->check(whole_number(0))
+      ->group(parallel);
+  command.add_option("--shards", p.shards, "locks per large parameter")
+      ->check(whole_number(1, 65536))
+      ->group(parallel);
+  command.add_option("--simulate", p.simulate, "train as N virtual workers on one core (0: off)")
+      ->check(whole_number(0, 1024))
+      ->group(parallel);
+  command
+      .add_option("--max-item-tokens", p.max_item_tokens,
+                  "update after this many tokens, carrying the state on (0: after a batch)")
+      ->check(whole_number(0))
+      ->group(parallel);
+  command.add_flag("--damp-stale", p.damp_stale, "divide the learning rate by 1 + staleness")
+      ->group(parallel);
+  command.add_option("--threads", p.threads, "threads inside one update")
+      ->check(whole_number(1, 256))
+      ->group(parallel);
+  command.add_option("--record", p.record, "write the schedule of the workers to a file")
+      ->group(parallel);
+  command.add_option("--replay", p.replay, "repeat a recorded schedule to the same bits")
+      ->group(parallel);
+}
+
+void add_output_options(app::Command& command, TrainSettings& s) {
+  const std::string output = "Output";
+  command.add_option("-o,--output", s.output, "run directory (default: a new one below runs/)")
+      ->group(output);
+  command.add_flag("--overwrite", s.overwrite, "replace the run in the output directory")
+      ->group(output);
+  command.add_flag("--resume", s.resume, "continue the run in the output directory")->group(output);
+  app::add_count(command, "--save-every", s.save_every,
+                 "updates between checkpoints (0: after each epoch)")
+      ->group(output);
+  command.add_option("--keep", s.keep, "checkpoints kept, besides the best")
+      ->check(whole_number(1))
+      ->group(output);
+  app::add_count(command, "--sample-every", s.sample_every,
+                 "updates between sentences of the model in the log (0: none)")
+      ->group(output);
+  command.add_flag("--dry-run", s.dry_run, "print the plan of the run and stop")->group(output);
+  command
+      .add_flag("--verify-resume", s.verify_resume,
+                "first prove that a resumed run repeats an uninterrupted one to the bit")
+      ->group(output);
+  command.add_flag("--json", s.json, "print the results as one JSON object")->group(output);
+}
+
+}  // namespace
+
+void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt) {
+  const std::string group = "Model";
+  command.add_option("--cell", model.cell, "recurrent cell")
+      ->check(app::one_of({"rnn", "lstm", "gru"}))
+      ->group(group);
+  command.add_option("--hidden", model.hidden, "units in a layer")
+      ->check(whole_number(1, 65536))
+      ->group(group);
+  command.add_option("--layers", model.layers, "recurrent layers")
+      ->check(whole_number(1, 64))
+      ->group(group);
+  command.add_option("--embed", model.embed, "width of the embedding (0: one-hot input)")
+      ->check(whole_number(0, 65536))
+      ->group(group);
+  command.add_flag("--bias,!--no-bias", model.bias, "biases in the cells and the softmax")
+      ->group(group);
+  command.add_flag("--tied", model.tied, "softmax and embedding share their weights")->group(group);
+  command.add_option("--bptt", bptt.steps, "transitions an error flows back")
+      ->check(whole_number(0))
+      ->group(group);
+  app::add_choice<BpttMode>(
+      command, "--bptt-mode", bptt.mode,
+      {{"exact", BpttMode::exact}, {"chunk", BpttMode::chunk}, {"full", BpttMode::full}},
+      "how back-propagation is truncated: a window for each output, windows side by side, not")
+      ->group(group);
+}
+
+void add_options(app::Command& command, TrainSettings& s) {
+  command.add_option("FILE", s.input.files, "text to train on (- for standard input)");
+  command.add_option("--preset", s.preset, "defaults of a known system")
+      ->check(one_of({"reference", "demo"}));
+
+  add_input_options(command, s);
+  add_model_options(command, s.model, s.bptt);
+  command.add_option("--dropout", s.dropout, "probability of dropping a unit")
+      ->check(number(0, 1, app::Ends::open_high))
+      ->group("Model");
+  app::add_choice<DType>(command, "--dtype", s.dtype, {{"float", f32}, {"double", f64}},
+                         "element type")
+      ->group("Model");
+  add_learning_options(command, s);
+  add_limits(command, s);
+  add_parallel_options(command, s);
+  add_output_options(command, s);
+  app::add_common_options(command, s.common);
+  command.footer(
+      "Examples: lm train --preset demo\n"
+      "          lm train --preset reference --split-sentences --lower TEXT.txt");
+}
+
+}  // namespace tapestry::lm

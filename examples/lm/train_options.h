@@ -1,0 +1,13 @@
+#pragma once
+// The options of `lm train`; experiments and checks share those of the model.
+
+#include <tapestry/examples/lm/settings.h>
+
+namespace tapestry::lm {
+
+/// Registers the options of `lm train`, whose defaults are those of `settings`.
+void add_options(app::Command& command, TrainSettings& settings);
+/// Those that decide the shape of a model and how far errors flow back in it.
+void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt);
+
+}  // namespace tapestry::lm

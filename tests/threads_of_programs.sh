@@ -1,0 +1,18 @@
+#!/bin/bash
+# threads_of_programs.sh LM AIRLINE: both programs with several workers, for ThreadSanitizer, which
+# ends a program that has a race with exit code 66.
+set -euo pipefail
+lm=$1 airline=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+export TSAN_OPTIONS="${TSAN_OPTIONS-} exitcode=66"
+
+small=(--corpus agreement --size 400 --hidden 16 --epochs 1 --batch 4 --quiet)
+for policy in async sync ssp critical critical-push; do  # hogwild races by design
+  "$lm" train "${small[@]}" --workers 2 --update $policy --clip-norm 5 -o $policy
+done
+"$lm" train "${small[@]}" --workers 2 --record schedule -o recorded
+"$lm" train "${small[@]}" --workers 2 --replay schedule -o replayed
+"$lm" train "${small[@]}" --threads 2 -o threads
+"$airline" --epochs 3 --runs 4 --workers 2 --quiet -o airline
