@@ -238,7 +238,6 @@ Unrolled<State> unroll_with(const Packing& p, const State& initial, const Bptt& 
                           ? ", expected 0 (no) or a number of steps"
                           : ": exact truncation keeps all steps (use chunk or full)");
   require_batch(initial, p.batch());
-
   const int64_t chunk = bptt.mode == BpttMode::chunk ? steps : 0;
   const auto ends_chunk = [chunk](int64_t t) { return chunk > 0 && t > 0 && t % chunk == 0; };
   if (bptt.recompute > 0 && recording.tape && !bptt.frozen)

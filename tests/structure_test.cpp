@@ -25,31 +25,29 @@ const std::vector<std::string> kRooms = {
     "nn/", "optim/", "optim/server/",                 //
     "examples/common/", "examples/models/",
     // lm
-    "examples/lm/text/", "examples/lm/model/", "examples/lm/config", "examples/lm/settings",
-    "examples/lm/run", "examples/lm/training/", "examples/lm/ngram/", "examples/lm/experiments/",
-    "examples/lm/commands.h", "examples/lm/commands/", "examples/lm/",
+    "examples/lm/text/", "examples/lm/model/", "examples/lm/settings", "examples/lm/config",
+    "examples/lm/run", "examples/lm/train_options", "examples/lm/training/", "examples/lm/ngram/",
+    "examples/lm/experiments/", "examples/lm/commands.h", "examples/lm/commands/", "examples/lm/",
     // airline
     "examples/airline/parallel", "examples/airline/series/", "examples/airline/methods/",
-    "examples/airline/scores/", "examples/airline/versions/", "examples/airline/",
-    "examples/airline/commands/"};
+    "examples/airline/panel/", "examples/airline/settings", "examples/airline/config",
+    "examples/airline/chosen", "examples/airline/scores/", "examples/airline/panel/panel_",
+    "examples/airline/versions/", "examples/airline/", "examples/airline/commands/"};
 // What does not keep to it yet; a test says which of these are true no more.
 const std::set<std::pair<std::string, std::string>> kUpward = {
     {"examples/airline/series/timeline.h", "examples/airline/run.h"},
     {"examples/lm/run.cpp", "examples/lm/training/checkpoint.h"},
+    {"examples/lm/settings.cpp", "examples/lm/config.h"},
     {"examples/lm/text/data.cpp", "examples/lm/training/checkpoint.h"},
     {"examples/lm/text/data.h", "examples/lm/settings.h"},
     {"examples/lm/text/stream.h", "examples/lm/model/batch.h"}};
 
 constexpr size_t kLinesOfFile = 350, kLinesOfFunction = 60;
-const std::set<std::string> kLongFiles = {"examples/common/options.cpp", "examples/lm/settings.cpp",
-                                          "examples/lm/training/trainer.cpp",
-                                          "tensor/softmax_loss.cpp"};
 const std::vector<std::pair<std::string, std::string>> kLongFunctions = {
-    {"autograd/gradcheck.cpp", "gradcheck(const OpFunction& f"},
-    {"examples/common/plot.cpp", "gp_of("},
-    {"examples/common/text_chart.cpp", "text_chart("},
-    {"examples/lm/settings.cpp", "add_options("},
-    {"nn/unroll.h", "unroll_with("}};
+    {"examples/common/plot.cpp", "gp_of("}, {"examples/common/text_chart.cpp", "text_chart("}};
+// Members defined outside of their header's own source.
+const std::set<std::pair<std::string, std::string>> kElsewhere = {
+    {"tensor/softmax/forward.cpp", "Chunk"}, {"tensor/softmax/backward.cpp", "Chunk"}};
 
 size_t rank(const std::string& path) {
   size_t best = kRooms.size(), length = 0;
@@ -68,8 +66,8 @@ std::string objection(const std::string& path, const std::string& other) {
   if (!other.starts_with("<tapestry/")) return "";
   const std::string to = other.substr(10, other.size() - 11);
   if (rank(to) == kRooms.size()) return "is in no room";
-  if (to.starts_with("tensor/kernels/") && !path.starts_with("tensor/kernels/") &&
-      !path.ends_with(".cpp"))
+  const bool own = path.starts_with("tensor/kernels/") || path == "tensor/softmax/workspace.h";
+  if (to.starts_with("tensor/kernels/") && !own && !path.ends_with(".cpp"))
     return "kernels are included by sources only";
   if (rank(to) <= rank(path) || kUpward.contains({path, to})) return "";
   return "is in a later room";
@@ -132,11 +130,7 @@ TEST_CASE("files and functions are short, and headers guard and explain themselv
   for (const auto& [path, text] : sources()) {
     CAPTURE(path);
     const auto lines = static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-    if (kLongFiles.contains(path)) {
-      if (lines <= kLinesOfFile) MESSAGE("kLongFiles: ", path, " is short now");
-    } else {
-      CHECK(lines <= kLinesOfFile);
-    }
+    CHECK(lines <= kLinesOfFile);
     if (path.ends_with(".h")) CHECK(text.starts_with("#pragma once\n//"));
     for (const Function& f : functions_of(text)) {
       CAPTURE(f.header);
@@ -157,7 +151,8 @@ TEST_CASE("members of a class of x.h are defined in x.cpp") {
     const auto header = sources().find(path.substr(0, path.size() - 4) + ".h");
     for (const std::string& name : classes_implemented(text)) {
       const bool here = declares_class(text, name) ||
-                        (header != sources().end() && declares_class(header->second, name));
+                        (header != sources().end() && declares_class(header->second, name)) ||
+                        kElsewhere.contains({path, name});
       CHECK_MESSAGE(here, path, " defines members of ", name,
                     ", which its header does not declare");
     }
