@@ -7,7 +7,7 @@
 namespace tapestry::airline {
 namespace {
 
-constexpr size_t kShown = 6;  // series on a page
+constexpr size_t kShown = 4;  // series on a page
 
 app::Series cumulative(const std::string& name, std::vector<double> values) {
   std::erase_if(values, [](double v) { return std::isnan(v); });
@@ -34,49 +34,51 @@ std::pair<double, double> interval(const PanelRun& run, size_t series, size_t le
 app::Plot page_picture(const PanelRun& run, const PanelMethod& hybrid) {
   const size_t n = run.ids.size(), shown = std::min(n, kShown), horizon = run.hybrid.shape.horizon;
   app::Plot plot{.title = fmt::format("{} of {} series, each in its own unit", shown, n),
-                 .x_label = "steps from the end of what was learnt from",
+                 .x_label = "steps",
                  .y_label = "",
                  .series = {}};
   app::Series actual{"actual", {}, {}}, forecast{"hybrid", {}, {}};
   app::Series band{"80 %", {}, {}, {}, app::Series::Style::band};
+  double left = 0;
   for (size_t k = 0; k < shown; ++k) {
     const size_t i = k * n / shown;
     const std::vector<double>& train = run.train[i];
-    const size_t past = std::min(train.size(), 3 * horizon);
+    const size_t past = std::min(train.size(), 2 * horizon);
     std::vector<double> seen(train.end() - static_cast<ptrdiff_t>(past), train.end());
     seen.insert(seen.end(), run.actual[i].begin(), run.actual[i].end());
     const auto [low, high] = std::minmax_element(seen.begin(), seen.end());
     const double bottom = *low, range = std::max(*high - *low, 1e-12);
-    const double offset = 1.25 * static_cast<double>(shown - 1 - k);
     const auto scaled = [&](double y) {
-      return offset + std::clamp((y - bottom) / range, -0.12, 1.12);
+      return std::isnan(y) ? y : std::clamp((y - bottom) / range, -0.2, 1.2);
     };
-    const auto add = [&](app::Series& to, double x, double y) {
-      to.x.push_back(x);
-      to.y.push_back(std::isnan(y) ? y : scaled(y));
+    const auto add = [&](app::Series& to, double step, double y) {
+      to.x.push_back(left + static_cast<double>(past) + step);
+      to.y.push_back(scaled(y));
     };
     for (size_t t = 0; t < seen.size(); ++t)
       add(actual, static_cast<double>(t + 1) - static_cast<double>(past), seen[t]);
     add(forecast, 0, train.back());
     for (size_t h = 1; h <= horizon; ++h) {
-      const double x = static_cast<double>(h), y = hybrid.forecasts[i][h - 1];
-      add(forecast, x, y);
+      const double step = static_cast<double>(h), y = hybrid.forecasts[i][h - 1];
+      add(forecast, step, y);
       if (!run.intervals.known()) continue;
       const auto [from, to] = interval(run, i, 0, h, y);
-      add(band, x, from);
+      add(band, step, from);
       band.y_high.push_back(scaled(to));
     }
-    for (app::Series* s : {&actual, &forecast}) add(*s, s->x.back(), std::nan(""));  // a gap
+    const double end = static_cast<double>(horizon) + 1;  // a gap to the next one
+    for (app::Series* s : {&actual, &forecast}) add(*s, end, std::nan(""));
     if (run.intervals.known()) {
-      add(band, static_cast<double>(horizon), std::nan(""));
+      add(band, end, std::nan(""));
       band.y_high.push_back(std::nan(""));
     }
-    plot.labels.push_back({-static_cast<double>(past), offset + 1.02, run.ids[i]});
+    plot.labels.push_back({left, 1.1, run.ids[i]});
+    plot.markers.push_back({left + static_cast<double>(past), ""});
+    left += static_cast<double>(past + horizon) * 1.08;
   }
   plot.series.push_back(std::move(actual));
   if (run.intervals.known()) plot.series.push_back(std::move(band));
   plot.series.push_back(std::move(forecast));
-  plot.markers = {{0, "forecast made here"}};
   return plot;
 }
 
