@@ -52,12 +52,22 @@ train fresh
 [[ $? == 73 && $(< err) == *'already holds a run'* ]]
 verdict $? 'a run is not overwritten'
 
-for signal in INT TERM; do
+declare -A ends=([HUP]=129 [INT]=130 [TERM]=143)
+for signal in HUP INT TERM; do
   stop $signal "by$signal"; code=$?
-  [[ $code == 0 || ( $code == 130 && $signal == INT ) || ( $code == 143 && $signal == TERM ) ]]
+  [[ $code == 0 || $code == "${ends[$signal]}" ]]
   verdict $? "SIG$signal ends with exit code $code"
   ends_same "by$signal" "SIG$signal, then on"
 done
+lm "${options[@]}" -o unread --progress plain --log-every 0.01 2>&1 > out | head -n 1 > first
+[[ ${PIPESTATUS[0]} == 0 && -s first ]] && same unread
+verdict $? 'a dead reader of messages does not end a run'
+lm "${options[@]}" -o unheard 2> err | true
+same unheard
+verdict $? 'a dead reader of results does not end a run'
+(ulimit -v 200000; timeout 20 lm "${options[@]}" -o low > out 2> err)
+[[ $? == 71 && $(< err) == *'limit on memory of 195 MB is too low'* ]]
+verdict $? 'a limit on memory that is too low is refused'
 stop USR1 usr1 && same usr1
 verdict $? 'SIGUSR1 saves and goes on'
 
