@@ -215,17 +215,18 @@ TEST_CASE("a damaged config.json is refused with the file and the setting at fau
                        FormatError);
 }
 
-TEST_CASE("a preset is taken from the command line before the options that change it") {
-  const char* reference[] = {"lm", "train", "--preset", "reference", "x.txt"};
-  const TrainSettings s = defaults_of(5, reference);
+TEST_CASE("a preset decides what options then change") {
+  TrainSettings asked;
+  asked.preset = "reference";
+  const TrainSettings s = defaults_of(asked);
   CHECK(s.model.cell == "rnn");
   CHECK(s.model.hidden == 100);
   CHECK_FALSE(s.model.bias);
   CHECK(s.bptt.mode == BpttMode::exact);
   CHECK(s.bptt.steps == 4);
   CHECK(s.input.valid_split == 0);
-  const char* demo[] = {"lm", "train", "--preset=demo"};
-  CHECK(defaults_of(3, demo).model.cell == "lstm");
+  asked.preset = "demo";
+  CHECK(defaults_of(asked).model.cell == "lstm");
 }
 
 TEST_CASE("a text on disk is the text in memory, and its blocks are shuffled") {
