@@ -9,7 +9,6 @@
 
 #include <initializer_list>
 #include <iosfwd>
-#include <iosfwd>
 #include <span>
 #include <string>
 

@@ -6,7 +6,6 @@
 //   for (auto& [name, p] : parameters(model)) ...            // "rnn.cells.0.w_ih"
 
 #include <iosfwd>
-#include <iosfwd>
 #include <span>
 #include <vector>
 

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <iosfwd>
-#include <iosfwd>
 #include <string>
 #include <vector>
 
