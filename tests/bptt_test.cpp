@@ -343,7 +343,7 @@ TEST_CASE("an exact truncation inside the step of another truncates each by itse
     m.bptt = {BpttMode::exact, 100};
     CHECK(difference(gradients_of(m), inner) < 1e-12);
     CHECK(difference(outer, whole) > 1e-9);
-    CHECK(difference(inner, whole) > 1e-9);
+    CHECK((difference(inner, whole) > 1e-9) == (steps < 2));  // three steps have two transitions
   }
 }
 
