@@ -93,7 +93,7 @@ for (( i = 0; i < 600; ++i )); do
   [[ -e removed2/last ]] && break
   sleep 0.05
 done
-rm -rf removed2
+mv removed2 elsewhere  # at once, where rm would race with what is written
 wait $job 2> err_kill
 [[ $? == 74 && $(< err) == *'removed'* && $(< err) != *'free some'* ]]
 verdict $? 'a run directory that is removed while training'
