@@ -59,7 +59,8 @@ void add_options(app::Command& command, ScoreSettings& s) {
   command.add_option("--unit", s.unit, "logarithm: to base 10, natural, to base 2")
       ->check(app::one_of({"log10", "ln", "bits"}));
   command.footer(
-      "Prints a line for each line read (row, of CSV and TSV): the log-probability of the sentence "
+      "Prints a line for each line read (row, of CSV and TSV): the log-probability of the "
+      "sentence\n"
       "and its end, or NA.\n"
       "Example: lm score runs/lm-20240611-120000 < TEXT.txt");
 }

@@ -23,7 +23,7 @@ void load_carried(const NamedTensors& in, const LanguageModel& model, Carried& o
                          "load: the state that training carries on is missing");
     part = Var(found->second);
   }
-  if (in.metadata.contains("stream.rng")) out.rng = in.rng("stream.rng");
+  if (out.piece > 0) out.rng = in.rng("stream.rng");
 }
 
 }  // namespace
