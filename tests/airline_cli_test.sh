@@ -163,7 +163,7 @@ grep -q '^Holt-Winters (multiplicative)  *none  ' out || fail 'no row of the met
 
 # Times with commas are read again from the run.
 awk -F, 'NR > 1 { print "\"week, " NR "\"," $2 } NR == 1 { print "t,y" }' "$csv" >commas.csv
-works fit $quick -o commas --freq none --season 12 commas.csv
+works fit $quick -o commas --time-column t --freq none --season 12 commas.csv
 works forecast commas -q --csv
 grep -q '^"week, 145",test,' out || fail 'times with commas are not quoted'
 
@@ -241,7 +241,7 @@ works fit -q --runs 1 --test 0 --horizon 6 -o known --wide --freq M known.csv
 works forecast known -q --actual next.csv --json
 cmp -s wide/metrics.json out || fail 'scores against a file of what followed are others'
 { cat wide.csv; echo 'flat,5,5,5,5'; } >bad.csv
-refuses 65 'series flat: bad.csv:13: constant' -q --wide bad.csv
+refuses 65 'series flat: bad.csv:13: constant' -q --wide --test 6 --freq M bad.csv
 works --runs 1 --test 6 -o run --overwrite --wide --freq M --skip-bad bad.csv
 grep -q 'left out: series flat' err || fail 'a series that is left out is not named'
 refuses 2 '--hidden: is of the LSTM for one series' -q --wide --hidden 3 wide.csv

@@ -155,7 +155,7 @@ app::ExitCode backtest(const BacktestSettings& settings) {
     return app::ExitCode::ok;
   }
 
-  fmt::print("{}: {}, {} to {}, {} forecast from each; LSTM: median of {}\n\n", series.name,
+  fmt::print("{}: {}, {} to {}, {} forecast from each\nLSTM: median of {}\n\n", series.name,
              counted(s.origins, "origin"), series.time[r.first - 1],
              series.time[r.train_size(r.origins - 1) - 1],
              counted(s.horizon, period_name(series.frequency)), counted(s.training.runs, "run"));

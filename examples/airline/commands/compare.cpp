@@ -79,7 +79,7 @@ void print_times(std::span<const Timing> timings, const Task& task, double peak)
          number(first) + "x", number(first / threads), number(second) + "x",
          number(second / threads), fmt::format("{:.3f}", share));
   }
-  fmt::print("peak: {:.1f} GFLOP/s, f64 matrix products on {} threads ({})\n\n", peak / 1e9,
+  fmt::print("peak: {:.1f} GFLOP/s, f64 matrix products on {} threads\n({})\n\n", peak / 1e9,
              task.threads, blas_description());
 }
 

@@ -119,7 +119,9 @@ app::ExitCode fit(const FitSettings& settings) {
   FitSettings s = settings;
   if (s.input.is_panel()) return fit_panel(s, false);
   const Run run = fit_run(s);
-  print_table("training part, one step ahead", evaluate(run.ensemble, nullptr, run.split()).train);
+  const auto most = static_cast<size_t>(s.training.lstm.direct);
+  print_table("training part, one step ahead",
+              evaluate(run.ensemble, nullptr, run.split(), most).train);
   fmt::print("\nrun {}\n", s.output);
   return app::ExitCode::ok;
 }

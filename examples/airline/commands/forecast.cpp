@@ -45,7 +45,7 @@ void print_report(const Run& run, const Timeline& line, const Evaluation& evalua
                                : fmt::format("median of {} runs", run.settings.training.runs);
   const double sd = evaluation.multi_step.empty() ? 0 : evaluation.multi_step[0].rmse_sd;
   if (!evaluation.multi_step.empty()) {
-    fmt::print("{}, {} to {}; LSTM: {}{}\n\n", run.series.name, run.series.time[run.train_size],
+    fmt::print("{}, {} to {}\nLSTM: {}{}\n\n", run.series.name, run.series.time[run.train_size],
                run.series.time.back(), runs,
                sd > 0 ? fmt::format(", deviation of its RMSE {:.{}f}", sd, decimals(sd)) : "");
     const size_t held = run.series.size() - run.train_size;
