@@ -28,7 +28,7 @@ struct ProgressSettings {
   double max_seconds = 0;                       ///< the run ends then at the latest; 0: no limit
   std::string unit = "tok";
   std::FILE* out = stderr;
-  std::function<double()> clock;  ///< seconds, non-decreasing; empty: the steady clock
+  std::function<double()> clock = {};  ///< seconds, non-decreasing; empty: the steady clock
 };
 
 /// What a line says besides what Progress computes itself.

@@ -10,8 +10,8 @@
 namespace tapestry::airline {
 
 struct PanelOptions {
-  std::string id_column;  // of the long form; empty: the wide one
-  ReadOptions read;
+  std::string id_column = {};  // of the long form; empty: the wide one
+  ReadOptions read = {};
   size_t least = 3;       // values that each series needs
   bool positive = true;   // whether all values must have a logarithm
   bool skip_bad = false;  // leave out what is not fit

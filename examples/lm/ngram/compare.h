@@ -19,7 +19,7 @@ struct NgramComparison {
   int64_t ngrams = 0;                          // counted, of all lengths
   double ngram = 0, network = 0, mixture = 0;  // losses, nats per token
   double weight = 0.5;                         // of the network in the mixture
-  std::string tuned_on;                        // empty: on nothing, the weight is 0.5
+  std::string tuned_on = {};                   // empty: on nothing, the weight is 0.5
 };
 
 /// Counts n-grams of up to `order` tokens in the run's training text, chooses the weight on the
