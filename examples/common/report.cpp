@@ -165,6 +165,10 @@ int run_main(const char* program, const std::function<ExitCode()>& body) {
   ExitCode code = ExitCode::ok;
   try {
     require_address_space();
+  } catch (...) {  // the end of the process would wait for threads that OpenBLAS could not start
+    std::_Exit(static_cast<int>(report(program, std::current_exception())));
+  }
+  try {
     code = body();
   } catch (...) {
     code = report(program, std::current_exception());

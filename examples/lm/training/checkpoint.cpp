@@ -75,9 +75,7 @@ std::pair<fs::path, NamedTensors> read_newest(const fs::path& directory, const s
 void CheckpointWriter::write(NamedTensors state, int64_t updates, bool best) {
   const std::string name = name_of(updates);
   state.metadata[kChecksum] = hex(checksum(state));
-  try {
-    write_safetensors((directory_ / name).string(), state);
-  } catch (const FileError& e) {
+  const auto failed = [&](const std::exception& e) {
     if (!fs::exists(directory_.path()))
       throw app::UserError(app::ExitCode::io_error,
                            "the run directory is gone: it was removed or renamed while training",
@@ -89,11 +87,18 @@ void CheckpointWriter::write(NamedTensors state, int64_t updates, bool best) {
         good.empty() ? "free some space and start again"
                      : fmt::format("{} is good: free some space, then lm train --resume -o {}",
                                    good[0].filename().string(), directory_.path().string()));
+  };
+  try {
+    write_safetensors((directory_ / name).string(), state);
+    link("last", name);
+    last_ = name;
+    if (best) link("best", name);
+    remove_old();
+  } catch (const FileError& e) {
+    failed(e);
+  } catch (const fs::filesystem_error& e) {
+    failed(e);
   }
-  link("last", name);
-  last_ = name;
-  if (best) link("best", name);
-  remove_old();
 }
 
 void CheckpointWriter::restore_best(int64_t updates) {
