@@ -44,7 +44,7 @@ class Trained {
   ServerStats all;
 
  private:
-  lm::Experiment<RNNCell> experiment_;
+  lm::Experiment experiment_;
 };
 
 /// The same training without a server.
@@ -160,7 +160,7 @@ void critical_sections(const lm::EncodedCorpus& corpus) {
 /// The simulation's speedup by two workers against the measured one. Its law is that of two at
 /// work.
 void simulated_speedup(const lm::EncodedCorpus& corpus) {
-  lm::Experiment<RNNCell> one(reference(1, 1, UpdatePolicy::async), corpus),
+  lm::Experiment one(reference(1, 1, UpdatePolicy::async), corpus),
       two(reference(1, 2, UpdatePolicy::async), corpus),
       virtual_two(reference(1, 2, UpdatePolicy::async), corpus);
   std::vector<double> measured, simulated;
@@ -201,7 +201,7 @@ void losses(const lm::EncodedCorpus& corpus) {
       lm::TrainSettings s = reference(1, setting.workers, UpdatePolicy::async);
       s.seed = seed;
       if (setting.guards) s.clip_norm = 40, s.parallel.max_item_tokens = 25;
-      lm::Experiment<RNNCell> experiment(s, corpus);
+      lm::Experiment experiment(s, corpus);
       try {
         for (int epoch = 1; epoch <= 3; ++epoch) {
           const ServerStats stats =

@@ -8,6 +8,7 @@
 #include <tapestry/examples/lm/model/language_model.h>
 #include <tapestry/examples/lm/text/grammar.h>
 #include <tapestry/nn/linear.h>
+#include <tapestry/nn/rnn.h>
 #include <tapestry/optim/optimizer.h>
 
 namespace bench {

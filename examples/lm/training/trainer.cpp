@@ -13,7 +13,6 @@ Trainer::Trainer(const TrainSettings& settings, const Data& data,
                  const app::RunDirectory& directory, const NamedTensors* resumed)
     : s_(settings),
       data_(data),
-      directory_(directory),
       model_(initial_model(settings)),
       items_(settings, data.train),
       schedule_(make_schedule(settings, items_.updates())),

@@ -94,7 +94,6 @@ class Trainer {
 
   const TrainSettings& s_;
   const Data& data_;
-  const app::RunDirectory& directory_;
   LanguageModel model_;
   Items items_;
   Schedule schedule_;
