@@ -33,7 +33,7 @@ struct Lion {
 };
 
 struct NoRate {
-  static constexpr const char* name = "NoRate";
+  [[maybe_unused]] static constexpr const char* name = "NoRate";
   int slots() const { return 0; }
   void check() const {}
   template <class T>

@@ -97,15 +97,17 @@ bool library(const std::string& path) { return !path.starts_with("examples/"); }
 TEST_CASE("a file includes its own room and earlier ones") {
   CHECK(sources().size() > 150);
   std::set<std::pair<std::string, std::string>> upward;
-  for (const auto& [path, text] : sources())
-    for (const std::string& other : includes_of(text)) {
+  for (const auto& source : sources())
+    for (const std::string& other : includes_of(source.second)) {
+      const std::string& path = source.first;
       const std::string why = objection(path, other);
       CHECK_MESSAGE(why.empty(), path, " includes ", other, ": ", why);
       const std::string to = other.substr(std::min<size_t>(10, other.size()));
       upward.insert({path, to.substr(0, to.find('>'))});
     }
-  for (const auto& [path, to] : kUpward)
-    if (!upward.contains({path, to})) MESSAGE("kUpward: ", path, " no longer includes ", to);
+  for (const auto& known : kUpward)
+    if (!upward.contains(known))
+      MESSAGE("kUpward: ", known.first, " no longer includes ", known.second);
 }
 
 TEST_CASE("no file includes itself, over whatever way") {
@@ -127,7 +129,8 @@ TEST_CASE("no file includes itself, over whatever way") {
 }
 
 TEST_CASE("files and functions are short, and headers guard and explain themselves") {
-  for (const auto& [path, text] : sources()) {
+  for (const auto& source : sources()) {
+    const std::string &path = source.first, &text = source.second;
     CAPTURE(path);
     const auto lines = static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
     CHECK(lines <= kLinesOfFile);
@@ -146,7 +149,8 @@ TEST_CASE("files and functions are short, and headers guard and explain themselv
 }
 
 TEST_CASE("members of a class of x.h are defined in x.cpp") {
-  for (const auto& [path, text] : sources()) {
+  for (const auto& source : sources()) {
+    const std::string &path = source.first, &text = source.second;
     if (!path.ends_with(".cpp")) continue;
     const auto header = sources().find(path.substr(0, path.size() - 4) + ".h");
     for (const std::string& name : classes_implemented(text)) {
@@ -164,7 +168,8 @@ TEST_CASE("only optim/server speaks of servers") {
                                           "Server",  "server",    "Shard",     "shard",
                                           "shards",  "staleness", "Staleness", "hogwild",
                                           "replica", "replicas",  "ssp"};
-  for (const auto& [path, text] : sources()) {
+  for (const auto& source : sources()) {
+    const std::string &path = source.first, &text = source.second;
     if (!library(path) || path.starts_with("optim/server/")) continue;
     for (const std::string& word : words_of(text))
       CHECK_MESSAGE(!concepts.contains(word), path, " names ", word);
@@ -174,14 +179,16 @@ TEST_CASE("only optim/server speaks of servers") {
 TEST_CASE("the tape names no op") {
   std::set<std::string> ops;
   static const std::regex recorded(R"rx(record(_all)?\(\s*"(\w+)")rx");
-  for (const auto& [path, text] : sources()) {
+  for (const auto& source : sources()) {
+    const std::string &path = source.first, &text = source.second;
     if (!path.starts_with("autograd/ops/")) continue;
     const std::string code = code_of(text, true);
     for (std::sregex_iterator i(code.begin(), code.end(), recorded), end; i != end; ++i)
       ops.insert((*i)[2]);
   }
   CHECK(ops.size() > 30);
-  for (const auto& [path, text] : sources()) {
+  for (const auto& source : sources()) {
+    const std::string &path = source.first, &text = source.second;
     if (!path.starts_with("autograd/") || path.starts_with("autograd/ops")) continue;
     for (const std::string& string : strings_of(text))
       CHECK_MESSAGE(!ops.contains(string), path, " names the op ", string);

@@ -2,6 +2,7 @@
 // Reductions over one dim or all elements, and running sums.
 
 #include <tapestry/autograd/ops/shape.h>
+#include <tapestry/tensor/arith.h>
 #include <tapestry/tensor/gather.h>
 #include <tapestry/tensor/reduce.h>
 
