@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
   ParameterServer server(model, Adam{.lr = 0.005}, {.workers = 2});
 
   // Each item is one update. Whichever worker gets item i draws the same waves for it.
-  const ServerStats stats = server.run(2000, [](Model& m, Worker& worker, int64_t item) {
+  const ServerStats stats = server.run(4000, [](Model& m, Worker& worker, int64_t item) {
     Rng draws(2, static_cast<uint64_t>(item));
     worker.update([&] { return m.loss(draw(40, 16, draws)); }, 40 * 16);
   });
