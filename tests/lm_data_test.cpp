@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <tapestry/examples/lm/model/batch.h>
+#include <tapestry/examples/lm/presets.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text/data.h>
 #include <tapestry/examples/lm/text/disk_memory.h>

@@ -38,6 +38,9 @@ lm export run -o run.safetensors > /dev/null
 lm export reference -o reference.npz > /dev/null
 lm train - --epochs 1 --hidden 4 --quiet -o from-stdin < text > /dev/null
 lm import run.safetensors --vocab run/vocab.txt -o imported > /dev/null
+sed 's/\t.*/\t0/' run/vocab.txt > uncounted.txt
+lm import run.safetensors --vocab uncounted.txt -o uncounted > /dev/null
+sed -i 's/"softmax": "full"/"softmax": "sampled"/; s/"samples": 128/"samples": 4/' uncounted/config.json
 cp text other-text
 cp text third-text
 lm train other-text --epochs 1 --hidden 4 --quiet -o changed-text > /dev/null
@@ -71,6 +74,12 @@ END
   row 'a window of no steps' lm train text --bptt-mode chunk --bptt 0
   row 'momentum of another rule' lm train text --optimizer adam --momentum 0.5
   row 'weight decay of another rule' lm train text --optimizer rmsprop --weight-decay 0.1
+  row 'a rate of no rule of its own' lm train text --row-lr 0.1
+  row 'biases, and none' lm train text --unigram-bias --no-bias
+  row 'two presets' lm train text --quality --preset demo
+  row 'no words to sample' lm train text --softmax sampled --samples 0
+  row 'more words to sample than there are' lm train text --softmax sampled --samples 500
+  row 'words to sample without counts' lm train text --resume -o uncounted --epochs 2
   row 'two kinds of workers' lm train text --workers 2 --simulate 2
   row 'simulated workers of another kind' lm train text --simulate 2 --update sync
   row 'two levels of parallelism' lm train text --workers 2 --threads 2

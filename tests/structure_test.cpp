@@ -26,8 +26,9 @@ const std::vector<std::string> kRooms = {
     "examples/common/", "examples/models/",
     // lm
     "examples/lm/text/", "examples/lm/model/", "examples/lm/settings", "examples/lm/config",
-    "examples/lm/run", "examples/lm/train_options", "examples/lm/training/", "examples/lm/ngram/",
-    "examples/lm/experiments/", "examples/lm/commands.h", "examples/lm/commands/", "examples/lm/",
+    "examples/lm/presets", "examples/lm/run", "examples/lm/train_options", "examples/lm/training/",
+    "examples/lm/ngram/", "examples/lm/experiments/", "examples/lm/commands.h",
+    "examples/lm/commands/", "examples/lm/",
     // airline
     "examples/airline/parallel", "examples/airline/series/", "examples/airline/methods/",
     "examples/airline/panel/", "examples/airline/settings", "examples/airline/config",
@@ -37,7 +38,6 @@ const std::vector<std::string> kRooms = {
 const std::set<std::pair<std::string, std::string>> kUpward = {
     {"examples/airline/series/timeline.h", "examples/airline/run.h"},
     {"examples/lm/run.cpp", "examples/lm/training/checkpoint.h"},
-    {"examples/lm/settings.cpp", "examples/lm/config.h"},
     {"examples/lm/text/data.cpp", "examples/lm/training/checkpoint.h"},
     {"examples/lm/text/data.h", "examples/lm/settings.h"},
     {"examples/lm/text/stream.h", "examples/lm/model/batch.h"}};

@@ -7,6 +7,7 @@
 #include <tapestry/examples/lm/commands.h>
 #include <tapestry/examples/lm/experiments/race.h>
 #include <tapestry/examples/lm/experiments/sweep.h>
+#include <tapestry/examples/lm/presets.h>
 #include <tapestry/examples/lm/train_options.h>
 
 namespace tapestry::lm {

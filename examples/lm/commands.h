@@ -53,6 +53,8 @@ app::ExitCode sample(const SampleSettings& settings);
 struct GradcheckSettings {
   ModelShape model{.hidden = 8};
   Bptt bptt{BpttMode::exact, 4};
+  std::string softmax = "full";
+  int64_t samples = 16;
   int64_t sentences = 4, elements = 20;
   double tolerance = 1e-6;
   uint64_t seed = 1;

@@ -77,13 +77,18 @@ void for_each_model(Settings& s, F&& f) {
 
 template <class Settings, class F>
 void for_each_training(Settings& s, F&& f) {
-  f("preset", s.preset, one_of({"", "reference", "demo"}));
+  f("preset", s.preset, one_of({"", "reference", "demo", "fast", "quality"}));
+  f("softmax", s.softmax, one_of({"full", "sampled"}));
+  f("samples", s.samples, whole_number(1));
+  f("unigram_bias", s.unigram_bias, any);
   f("bptt", s.bptt.steps, whole_number(0));
   f("bptt_mode", s.bptt.mode, any);
   f("batch", s.batch, whole_number(1, 1'000'000));
   f("shuffle", s.shuffle, any);
   f("optimizer", s.optimizer, one_of({"sgd", "adam", "adamw", "rmsprop", "adagrad"}));
   f("lr", s.lr, number(0));
+  f("row_optimizer", s.row_optimizer, one_of({"", "sgd", "adam", "adamw", "rmsprop", "adagrad"}));
+  f("row_lr", s.row_lr, number(0));
   f("momentum", s.momentum, number(0, 1, app::Ends::open_high));
   f("weight_decay", s.weight_decay, number(0));
   f("clip_norm", s.clip_norm, number(0));

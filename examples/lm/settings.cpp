@@ -1,40 +1,10 @@
-#include <tapestry/examples/lm/config.h>
 #include <tapestry/examples/lm/settings.h>
-#include <tapestry/examples/lm/text/text.h>
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
 
-#include <filesystem>
-
 namespace tapestry::lm {
 namespace {
-
-/// The system of the reference: the tanh RNN of a well-known tutorial (Britz, 2015) as its parallel
-/// server trained it. One-hot input, no biases, nothing held out.
-TrainSettings reference_preset() {
-  TrainSettings s;
-  s.preset = "reference";
-  s.input.valid_split = 0;
-  s.model.bias = false;
-  s.schedule = "plateau";
-  return s;
-}
-
-/// Learns all that the built-in corpus holds, words that agree over distances included.
-TrainSettings demo_preset() {
-  TrainSettings s;
-  s.preset = "demo";
-  s.model.cell = "lstm";
-  s.model.hidden = 64;
-  s.bptt.mode = BpttMode::full;
-  s.batch = 16;
-  s.epochs = 4;
-  s.optimizer = "adam";
-  s.lr = 0.02;
-  s.schedule = "cosine";
-  return s;
-}
 
 /// Whether a run does the same when it is run again.
 bool repeats(const ParallelSettings& p) {
@@ -45,6 +15,20 @@ bool repeats(const ParallelSettings& p) {
   throw app::UserError(app::ExitCode::usage, what, hint);
 }
 
+/// Rules and their rates.
+void resolve_rules(TrainSettings& s) {
+  if (s.momentum > 0 && s.optimizer != "sgd")
+    refuse("--momentum belongs to --optimizer sgd", "leave it out");
+  if (s.weight_decay > 0 && s.optimizer != "sgd" && s.optimizer != "adamw")
+    refuse("--weight-decay belongs to --optimizer sgd and adamw", "choose one of these");
+  if (s.row_lr > 0 && s.row_optimizer.empty())
+    refuse("--row-lr belongs to --row-optimizer", "name one, or give --lr for all");
+  const auto usual = [](const std::string& rule) { return rule == "sgd" ? 0.005 : 0.001; };
+  if (s.lr == 0) s.lr = usual(s.optimizer);
+  if (s.row_lr == 0 && !s.row_optimizer.empty())
+    s.row_lr = s.row_optimizer == "adagrad" ? 0.1 : usual(s.row_optimizer);
+}
+
 }  // namespace
 
 const std::vector<std::pair<std::string, UpdatePolicy>>& update_policies() {
@@ -53,15 +37,6 @@ const std::vector<std::pair<std::string, UpdatePolicy>>& update_policies() {
       {"ssp", UpdatePolicy::ssp},           {"hogwild", UpdatePolicy::hogwild},
       {"critical", UpdatePolicy::critical}, {"critical-push", UpdatePolicy::critical_push}};
   return names;
-}
-
-TrainSettings defaults_of(const TrainSettings& asked) {
-  const std::string config = asked.output + "/config.json";
-  if (asked.resume && !asked.output.empty() && std::filesystem::exists(config))
-    return parse_config(read_text(config), config);
-  return asked.preset == "reference" ? reference_preset()
-         : asked.preset == "demo"    ? demo_preset()
-                                     : TrainSettings();
 }
 
 void check_model(const ModelShape& model, const Bptt& bptt) {
@@ -86,11 +61,13 @@ void resolve(TrainSettings& s) {
   if (!in.valid.empty() && !in.corpus.empty())
     refuse("--valid belongs to files, not to a built-in corpus",
            "leave it out: held-out sentences are drawn from the corpus");
+  if (s.quality && s.preset != "quality")
+    refuse(
+        "--quality and " + (s.resume ? "--resume" : "--preset " + s.preset) + " exclude each other",
+        "leave one of them out");
   check_model(s.model, s.bptt);
-  if (s.momentum > 0 && s.optimizer != "sgd")
-    refuse("--momentum belongs to --optimizer sgd", "leave it out");
-  if (s.weight_decay > 0 && s.optimizer != "sgd" && s.optimizer != "adamw")
-    refuse("--weight-decay belongs to --optimizer sgd and adamw", "choose one of these");
+  if (s.unigram_bias && !s.model.bias)
+    refuse("--unigram-bias and --no-bias exclude each other", "leave one of them out");
   if (!in.vocab.empty() && !in.corpus.empty())
     refuse("--vocab belongs to files, not to a built-in corpus", "leave it out");
   const ParallelSettings& p = s.parallel;
@@ -128,7 +105,7 @@ void resolve(TrainSettings& s) {
   if (s.stream && p.max_item_tokens > 0)
     refuse("--state stream and --max-item-tokens exclude each other",
            "a stream is updated every --bptt steps");
-  if (s.lr == 0) s.lr = s.optimizer == "sgd" ? 0.005 : 0.001;
+  resolve_rules(s);
 }
 
 std::string describe_model(const TrainSettings& s) {
@@ -158,9 +135,17 @@ const char* policy_name(UpdatePolicy policy) {
 }
 
 std::string describe_training(const TrainSettings& s) {
-  return fmt::format("{} lr {:g} {}, {}, {} sentence{} per update, {} epoch{}, seed {}",
-                     s.optimizer, s.lr, s.schedule, describe_bptt(s.bptt), s.batch,
+  const std::string rows =
+      s.row_optimizer.empty() ? "" : fmt::format(", rows {} lr {:g}", s.row_optimizer, s.row_lr);
+  const std::string objective =
+      s.sampled() ? fmt::format("sampled softmax of {}, ", s.samples) : "";
+  return fmt::format("{}{} lr {:g} {}{}, {}, {} sentence{} per update, {} epoch{}, seed {}",
+                     objective, s.optimizer, s.lr, s.schedule, rows, describe_bptt(s.bptt), s.batch,
                      s.batch == 1 ? "" : "s", s.epochs, s.epochs == 1 ? "" : "s", s.seed);
+}
+
+std::string train_loss_name(const TrainSettings& s) {
+  return s.sampled() ? "sampled train loss" : "train loss";
 }
 
 }  // namespace tapestry::lm

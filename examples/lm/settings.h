@@ -45,11 +45,17 @@ struct TrainSettings {
   DType dtype = f32;
 
   std::string preset;
+  bool quality = false;          // for --preset quality
+  std::string softmax = "full";  // what training minimises: full, sampled
+  int64_t samples = 128;         // words drawn for each update
+  bool unigram_bias = false;     // biases of the softmax begin at log frequencies
   Bptt bptt{BpttMode::exact, 4};
   int64_t batch = 1, epochs = 10;
   bool shuffle = true;
   std::string optimizer = "sgd";  // sgd, adam, adamw, rmsprop, adagrad
   double lr = 0;                  // 0: 0.005 for sgd, 0.001 otherwise
+  std::string row_optimizer;      // of embedding and softmax; empty: as the others
+  double row_lr = 0;              // 0: 0.1 for adagrad, else as lr
   double momentum = 0, weight_decay = 0, clip_norm = 0;
   std::string schedule = "constant";  // constant, plateau, step, cosine
   int64_t warmup = 0;                 // updates
@@ -65,10 +71,10 @@ struct TrainSettings {
   int64_t sample_every = 0;          // updates between samples shown; 0: never
   std::vector<std::string> command;  // the words of the command line, for the manifest
   app::CommonOptions common;
-};
 
-/// What options change: the settings of the run that --resume continues, else those of --preset.
-TrainSettings defaults_of(const TrainSettings& asked);
+  /// Whether the training loss is one over samples, which is no estimate of the exact one.
+  bool sampled() const { return softmax == "sampled"; }
+};
 
 /// Checks what CLI11 cannot, options that exclude or need each other, and fills in what follows
 /// from others. Throws UserError (usage).
@@ -79,6 +85,10 @@ std::string describe_model(const TrainSettings& settings);
 std::string describe_bptt(const Bptt& bptt);
 /// "adam lr 0.01 cosine, bptt full, 16 sentences per update, 3 epochs, seed 1"
 std::string describe_training(const TrainSettings& settings);
+
+/// What the loss of training is called: "train loss", or "sampled train loss", which cannot be
+/// compared with the exact one.
+std::string train_loss_name(const TrainSettings& settings);
 
 /// Whether workers go through the items in rounds, one update for all.
 bool in_rounds(const ParallelSettings& settings);

@@ -54,6 +54,14 @@ void add_learning_options(app::Command& command, TrainSettings& s) {
   command.add_option("--lr", s.lr, "learning rate (0: 0.005 for sgd, 0.001 for others)")
       ->check(number(0))
       ->group(training);
+  command
+      .add_option("--row-optimizer", s.row_optimizer,
+                  "update rule of embedding and softmax (default: that of --optimizer)")
+      ->check(one_of({"sgd", "adam", "adamw", "rmsprop", "adagrad"}))
+      ->group(training);
+  command.add_option("--row-lr", s.row_lr, "its learning rate (0: 0.1 for adagrad, else as --lr)")
+      ->check(number(0))
+      ->group(training);
   command.add_option("--momentum", s.momentum, "of sgd")
       ->check(number(0, 1, app::Ends::open_high))
       ->group(training);
@@ -184,15 +192,34 @@ void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt) {
       ->group(group);
 }
 
+void add_objective_options(app::Command& command, std::string& softmax, int64_t& samples) {
+  command
+      .add_option("--softmax", softmax,
+                  "what training minimises: the loss, or that over words drawn for each update")
+      ->check(one_of({"full", "sampled"}))
+      ->group("Model");
+  command.add_option("--samples", samples, "words drawn for an update of --softmax sampled")
+      ->check(whole_number(1))
+      ->group("Model");
+}
+
 void add_options(app::Command& command, TrainSettings& s) {
   command.add_option("FILE", s.input.files, "text to train on (- for standard input)");
-  command.add_option("--preset", s.preset, "defaults of a known system")
-      ->check(one_of({"reference", "demo"}));
+  command
+      .add_option("--preset", s.preset,
+                  "defaults: of a known system, or chosen for a minute or ten (fast, quality)")
+      ->check(one_of({"reference", "demo", "fast", "quality"}));
+  command.add_flag("--quality", s.quality, "--preset quality");
 
   add_input_options(command, s);
   add_model_options(command, s.model, s.bptt);
   command.add_option("--dropout", s.dropout, "probability of dropping a unit")
       ->check(number(0, 1, app::Ends::open_high))
+      ->group("Model");
+  add_objective_options(command, s.softmax, s.samples);
+  command
+      .add_flag("--unigram-bias,!--no-unigram-bias", s.unigram_bias,
+                "biases of the softmax begin at the words' log frequencies")
       ->group("Model");
   app::add_choice<DType>(command, "--dtype", s.dtype, {{"float", f32}, {"double", f64}},
                          "element type")
@@ -203,7 +230,9 @@ void add_options(app::Command& command, TrainSettings& s) {
   add_output_options(command, s);
   app::add_common_options(command, s.common);
   command.footer(
+      "Without options on model and training they are chosen by the size of the text (fast).\n"
       "Examples: lm train --preset demo\n"
+      "          lm train TEXT.txt\n"
       "          lm train --preset reference --split-sentences --lower TEXT.txt");
 }
 

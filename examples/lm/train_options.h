@@ -9,5 +9,7 @@ namespace tapestry::lm {
 void add_options(app::Command& command, TrainSettings& settings);
 /// Those that decide the shape of a model and how far errors flow back in it.
 void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt);
+/// --softmax and --samples.
+void add_objective_options(app::Command& command, std::string& softmax, int64_t& samples);
 
 }  // namespace tapestry::lm

@@ -7,6 +7,7 @@
 #include <tapestry/examples/lm/model/check_gradients.h>
 #include <tapestry/examples/lm/text/grammar.h>
 #include <tapestry/examples/lm/train_options.h>
+#include <tapestry/examples/lm/training/train_batch.h>
 
 #include <algorithm>
 #include <numeric>
@@ -16,6 +17,7 @@ namespace tapestry::lm {
 
 void add_options(app::Command& command, GradcheckSettings& s) {
   add_model_options(command, s.model, s.bptt);
+  add_objective_options(command, s.softmax, s.samples);
   const std::string group = "Check";
   command.add_option("--sentences", s.sentences, "in the batch")
       ->check(app::whole_number(1, 1000))
@@ -47,13 +49,15 @@ app::ExitCode gradcheck(const GradcheckSettings& s) {
   described.model.vocabulary = vocabulary.size();
   described.dtype = f64;
   described.bptt = s.bptt;
+  described.softmax = s.softmax;
+  described.samples = s.samples;
+  described.seed = s.seed;
+  if (described.sampled()) app::note("loss   over {} samples and the targets\n", s.samples);
   app::note("model  {}, {}; vocabulary {}\ndata   {} sentences, {} tokens, longest {}\n",
             describe_model(described), describe_bptt(s.bptt), vocabulary.size(), text.sentences(),
             text.tokens(), text.longest);
 
-  Rng rng(s.seed);
-  LanguageModel model(described.model, rng, f64);
-  model.rnn.set_bptt(s.bptt);
+  LanguageModel model = initial_model(described, vocabulary);
   const auto checked =
       check_gradients(model, make_batch(text, all), s.elements, s.tolerance, s.seed);
 

@@ -17,11 +17,12 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Of results.json: the losses that a finished run ended with.
-std::string describe_results(const fs::path& path) {
+std::string describe_results(const fs::path& path, const TrainSettings& s) {
   if (!fs::exists(path)) return "the run has not ended";
   try {
     const auto results = app::Json::parse(read_text(path.string()));
-    std::string out = fmt::format("train loss {:.4f}", results.at("train_loss").get<double>());
+    const char* const key = s.sampled() ? "sampled_train_loss" : "train_loss";
+    std::string out = fmt::format("{} {:.4f}", train_loss_name(s), results.at(key).get<double>());
     if (const auto& loss = results.at("valid_loss"); loss.is_number())
       out += fmt::format(", held-out loss {:.4f}", loss.get<double>());
     if (const auto& floor = results.at("floor"); floor.is_number())
@@ -44,9 +45,11 @@ app::ExitCode info(const InfoSettings& settings) {
   const Run run = Run::open(settings.run);
   const TrainSettings& s = run.settings;
   fmt::print("run         {}\n", run.directory.string());
-  fmt::print("checkpoint  {}: epoch {}, {} tokens, loss {:.4f}\n",
+  const bool sampled = s.sampled() && !run.state.metadata.contains("valid_loss");
+  fmt::print("checkpoint  {}: epoch {}, {} tokens, {}loss {:.4f}\n",
              fs::canonical(run.checkpoint).filename().string(), run.state.number<int64_t>("epoch"),
-             run.state.number<int64_t>("tokens"), run.state.number<double>("loss"));
+             run.state.number<int64_t>("tokens"), sampled ? "sampled " : "",
+             run.state.number<double>("loss"));
   fmt::print("input       {}{}\n",
              s.input.corpus.empty()
                  ? app::join(s.input.files, ", ")
@@ -56,7 +59,7 @@ app::ExitCode info(const InfoSettings& settings) {
   fmt::print("model       {}\n", describe_model(s));
   fmt::print("training    {}{}\n", s.preset.empty() ? "" : fmt::format("preset {}: ", s.preset),
              describe_training(s));
-  fmt::print("result      {}\n\n", describe_results(run.directory / "results.json"));
+  fmt::print("result      {}\n\n", describe_results(run.directory / "results.json", s));
 
   std::ostringstream parameters;
   summary(parameters, run.model());

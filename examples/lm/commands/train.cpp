@@ -6,6 +6,7 @@
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/text.h>
 #include <tapestry/examples/lm/commands.h>
+#include <tapestry/examples/lm/presets.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text/text.h>
 #include <tapestry/examples/lm/training/curves.h>
@@ -33,7 +34,7 @@ Json results_of(const TrainSettings& s, const Data& data, const TrainResult& res
           {"epochs", place.epoch},
           {"updates", place.updates},
           {"tokens", place.tokens},
-          {"train_loss", place.train_loss},
+          {s.sampled() ? "sampled_train_loss" : "train_loss", place.train_loss},
           {"valid_loss", or_null(place.valid_loss)},
           {"floor", or_null(data.valid_floor)},
           {"entropy", or_null(data.entropy)},
@@ -46,7 +47,7 @@ Json results_of(const TrainSettings& s, const Data& data, const TrainResult& res
 
 void print_results(const TrainSettings& s, const Data& data, const TrainResult& r) {
   const Position& place = r.position;
-  fmt::print("train loss {:.4f}", place.train_loss);
+  fmt::print("{} {:.4f}", train_loss_name(s), place.train_loss);
   if (place.valid_loss)
     fmt::print(", held-out loss {:.4f}, perplexity {}", *place.valid_loss,
                perplexity(*place.valid_loss, 2));
@@ -64,8 +65,8 @@ void print_results(const TrainSettings& s, const Data& data, const TrainResult& 
         "held-out loss is {:.4f} nats above the floor {:.4f} (entropy of the grammar {:.4f})\n",
         *place.valid_loss - *data.valid_floor, *data.valid_floor, *data.entropy);
   if (place.best_updates > 0 && place.best_updates < place.updates)
-    fmt::print("best loss {:.4f} after {} updates, which is what the other commands use\n",
-               place.best_loss, place.best_updates);
+    fmt::print("best {} {:.4f} after {} updates, which is what the other commands use\n",
+               place.valid_loss ? "loss" : train_loss_name(s), place.best_loss, place.best_updates);
   fmt::print("parameters {}, seed {}\n", r.fingerprint, s.seed);
 }
 
@@ -134,6 +135,7 @@ app::ExitCode train(TrainSettings s) {
   check_directory(s);
   Data data = read_data(s.input);
   s.model.vocabulary = data.vocabulary.size();
+  fit_to_vocabulary(s, s.model.vocabulary);
   if (s.dry_run) {
     if (!s.common.quiet) print_banner(s, data, parameter_count(s.model));
     print_plan(s, data);

@@ -4,6 +4,7 @@
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/lm/experiments/experiment.h>
+#include <tapestry/examples/lm/presets.h>
 #include <tapestry/examples/lm/train_options.h>
 
 namespace tapestry::lm {

@@ -30,11 +30,14 @@ std::vector<CheckedParameter> check_gradients(LanguageModel& model, const Batch&
   FrozenStates frozen;
   Bptt freezing = model.rnn.bptt();
   freezing.frozen = &frozen;
-  const auto loss = [&] { return model.loss(batch); };
+  const auto loss = [&] {
+    Rng rng(seed);
+    return model.loss(batch, &rng);
+  };
   const auto surrogate = [&, bptt = model.rnn.bptt()] {
     frozen.rewind();
     model.rnn.set_bptt(freezing);
-    const Var value = model.loss(batch);
+    const Var value = loss();
     model.rnn.set_bptt(bptt);
     return value;
   };

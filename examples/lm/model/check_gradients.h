@@ -26,7 +26,8 @@ std::vector<CheckedParameter> check_gradients(std::span<const NamedParameter> pa
                                               const std::function<Var()>& surrogate,
                                               int64_t elements, double tolerance, uint64_t seed);
 
-/// The same for the model's own loss of a batch under its own truncation.
+/// The same for the model's own loss of a batch under its own truncation, for one draw of the
+/// candidates where it has some.
 std::vector<CheckedParameter> check_gradients(LanguageModel& model, const Batch& batch,
                                               int64_t elements, double tolerance, uint64_t seed);
 

@@ -18,6 +18,20 @@ void LanguageModel::set_dropout(double p) {
   rnn.set_dropout(p);
 }
 
+std::vector<const Parameter*> LanguageModel::rows() const {
+  std::vector<const Parameter*> out{&input.table};
+  for (const Parameter* p : {&softmax.weight, &softmax.bias})
+    if (p->defined()) out.push_back(p);
+  return out;
+}
+
+std::vector<const Parameter*> LanguageModel::shared() const {
+  std::vector<const Parameter*> out = rows();
+  if (softmax.bias.defined() && !softmax.sampled())
+    out.pop_back();  // an exact loss reads all of it
+  return out;
+}
+
 Var LanguageModel::hidden(const Batch& batch, Rng* rng, State* state) const {
   Var x = input(batch.inputs);
   if (!one_hot_) x = dropout(x, dropout_, rng);

@@ -29,7 +29,8 @@ struct LanguageModel {
   void set_dropout(double p);
 
   /// What training minimises: the sum over the tokens divided by the number of sentences. `rng`
-  /// draws what is drawn in training (dropout), null: nothing is.
+  /// draws what is drawn in training (dropout, candidates), null: nothing is, and the loss is
+  /// exact.
   Var loss(const Batch& batch, Rng* rng = nullptr) const {
     return loss(batch, batch.sentences(), nullptr, rng);
   }
@@ -48,10 +49,9 @@ struct LanguageModel {
   Var logits(const Var& h) const { return softmax.logits(h, softmax_weight()); }
 
   /// The parameters of so many rows that workers should read them where they lie.
-  std::vector<const Parameter*> shared() const {
-    if (!softmax.weight.defined()) return {&input.table};
-    return {&input.table, &softmax.weight};
-  }
+  std::vector<const Parameter*> shared() const;
+  /// Those with a row for each token.
+  std::vector<const Parameter*> rows() const;
 
  private:
   /// What the softmax sees: (rows, hidden).

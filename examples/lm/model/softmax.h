@@ -3,6 +3,9 @@
 // and what evaluation measures are two functions here, since an objective may be cheaper than the
 // loss it stands for.
 
+#include <memory>
+#include <span>
+
 #include <tapestry/autograd/ops.h>
 #include <tapestry/tensor/random.h>
 
@@ -12,8 +15,16 @@ namespace tapestry::lm {
 struct Softmax {
   Parameter weight, bias;  // (V, hidden), (V); each may be absent
 
+  /// From now on training minimises the loss over `samples` words drawn by their counts and the
+  /// targets (tensor/softmax/sampled_loss.h). Throws ValueError unless samples are 1 to V.
+  void sample(std::span<const int64_t> counts, int64_t samples);
+  bool sampled() const { return samples_ > 0; }
+  /// The biases become the logarithms of the words' frequencies: what a model that sees nothing of
+  /// the sentence should know.
+  void set_frequencies(std::span<const int64_t> counts);
+
   /// What training minimises: the losses of the targets i32 (rows), added and times `scale`. `rng`
-  /// is for objectives that draw.
+  /// is for objectives that draw; null: the exact losses.
   Var loss(const Var& h, const Var& w, const Tensor& targets, double scale, Rng* rng) const;
   /// The exact loss of every target: (rows), nats.
   Var token_losses(const Var& h, const Var& w, const Tensor& targets) const;
@@ -22,6 +33,9 @@ struct Softmax {
 
  private:
   Var bias_or_none() const { return bias.defined() ? Var(bias) : Var(); }
+
+  std::shared_ptr<const CandidateSampler> sampler_;
+  int64_t samples_ = 0;
 };
 
 }  // namespace tapestry::lm

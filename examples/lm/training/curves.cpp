@@ -2,6 +2,7 @@
 #include <tapestry/examples/lm/training/metrics.h>
 
 #include <fmt/format.h>
+#include <tapestry/examples/common/text.h>
 #include <tapestry/examples/lm/text/text.h>
 
 #include <cmath>
@@ -13,9 +14,10 @@ Curves read_curves(const std::filesystem::path& run) {
   std::istringstream text(read_text(path));
   std::string line;
   std::getline(text, line);
-  require<FormatError>(line.starts_with("epoch,step,tokens,seconds,train_loss,valid_loss,"), path,
-                       ":1: not the metrics of a run");
   Curves out;
+  out.sampled = line == app::join(metrics_columns(true), ",");
+  require<FormatError>(out.sampled || line == app::join(metrics_columns(false), ","), path,
+                       ":1: not the metrics of a run");
   const auto add = [](Curve& curve, const MetricsRow& row, double loss) {
     if (!std::isfinite(loss)) return;
     curve.epochs.push_back(row.epoch);
@@ -46,7 +48,8 @@ void add_curves(app::Plot& plot, const Curves& curves, Against against, const st
                            .y = {c.loss.begin() + skip, c.loss.end()},
                            .style = style});
   };
-  add(curves.train, "training", app::Series::Style::line);
+  add(curves.train, curves.sampled ? "training, over samples" : "training",
+      app::Series::Style::line);
   add(curves.valid, "held out", app::Series::Style::points);
 }
 

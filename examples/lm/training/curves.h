@@ -11,7 +11,8 @@ struct Curve {
 };
 
 struct Curves {
-  Curve train, valid;  // losses in nats per token; valid may be empty
+  Curve train, valid;    // losses in nats per token; valid may be empty
+  bool sampled = false;  // that of training is one over samples
 };
 
 /// Throws FileError, and FormatError with the line that is malformed.

@@ -13,12 +13,12 @@ namespace tapestry::lm {
 namespace {
 
 /// What is good of the first `rows` rows; says what is not.
-std::vector<MetricsRow> good_rows(const std::filesystem::path& path, int64_t rows) {
+std::vector<MetricsRow> good_rows(const std::filesystem::path& path, int64_t rows, bool sampled) {
   std::vector<MetricsRow> out;
   std::ifstream in(path, std::ios::binary);
   std::string line;
   int64_t first_bad = 0, read = 0;
-  if (std::getline(in, line) && line == app::join(metrics_columns(), ","))
+  if (std::getline(in, line) && line == app::join(metrics_columns(sampled), ","))
     for (; read < rows && std::getline(in, line); ++read) {
       const auto row = in.eof() ? std::nullopt : parse_metrics_row(line);
       if (row)
@@ -48,23 +48,24 @@ bool has_lines(const std::filesystem::path& path, int64_t count) {
   return true;
 }
 
-app::MetricsWriter open(const app::RunDirectory& directory, int64_t rows) {
+app::MetricsWriter open(const app::RunDirectory& directory, int64_t rows, bool sampled) {
   const auto good =
-      rows > 0 ? good_rows(directory / "metrics.csv", rows) : std::vector<MetricsRow>();
+      rows > 0 ? good_rows(directory / "metrics.csv", rows, sampled) : std::vector<MetricsRow>();
   const bool whole = static_cast<int64_t>(good.size()) == rows;
   if (whole && has_lines(directory / "metrics.jsonl", rows))
-    return {directory.path(), metrics_columns(), static_cast<size_t>(rows)};
-  app::MetricsWriter writer(directory.path(), metrics_columns());  // made anew of what is good
+    return {directory.path(), metrics_columns(sampled), static_cast<size_t>(rows)};
+  app::MetricsWriter writer(directory.path(),
+                            metrics_columns(sampled));  // made anew of what is good
   for (const MetricsRow& row : good) write(writer, row);
   return writer;
 }
 
 }  // namespace
 
-const std::vector<std::string>& metrics_columns() {
-  static const std::vector<std::string> columns = {
-      "epoch", "step", "tokens", "seconds", "train_loss", "valid_loss", "lr", "grad_norm"};
-  return columns;
+std::vector<std::string> metrics_columns(bool sampled) {
+  return {
+      "epoch",      "step", "tokens",   "seconds", sampled ? "sampled_train_loss" : "train_loss",
+      "valid_loss", "lr",   "grad_norm"};
 }
 
 std::optional<MetricsRow> parse_metrics_row(const std::string& line) {
@@ -77,7 +78,7 @@ std::optional<MetricsRow> parse_metrics_row(const std::string& line) {
     if (!field.empty() && std::from_chars(field.data(), end, x).ptr != end) return {};
     numbers.push_back(x);
   }
-  if (numbers.size() != metrics_columns().size()) return {};
+  if (numbers.size() != metrics_columns(false).size()) return {};
   for (size_t i = 0; i < 4; ++i)
     if (!std::isfinite(numbers[i])) return {};
   const auto maybe = [&](size_t i) {
@@ -87,8 +88,8 @@ std::optional<MetricsRow> parse_metrics_row(const std::string& line) {
                     numbers[4], maybe(5),   numbers[6], maybe(7)};
 }
 
-Metrics::Metrics(const app::RunDirectory& directory, int64_t rows)
-    : writer_(open(directory, rows)) {}
+Metrics::Metrics(const app::RunDirectory& directory, int64_t rows, bool sampled)
+    : writer_(open(directory, rows, sampled)) {}
 
 void Metrics::add(const MetricsRow& row) { write(writer_, row); }
 

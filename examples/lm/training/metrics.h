@@ -16,7 +16,8 @@ struct MetricsRow {
   std::optional<double> grad_norm;
 };
 
-const std::vector<std::string>& metrics_columns();
+/// The loss of training is called sampled_train_loss where it is one over samples.
+std::vector<std::string> metrics_columns(bool sampled);
 
 /// A row as it stands in metrics.csv; nothing where it is none.
 std::optional<MetricsRow> parse_metrics_row(const std::string& line);
@@ -25,7 +26,7 @@ class Metrics {
  public:
   /// Goes on after the first `rows` rows of a resumed run, 0: begins. Where some of these are
   /// missing or garbled it says so and goes on without them: a picture is poorer, no more.
-  Metrics(const app::RunDirectory& directory, int64_t rows);
+  Metrics(const app::RunDirectory& directory, int64_t rows, bool sampled);
 
   void add(const MetricsRow& row);
   void sync() { writer_.sync(); }

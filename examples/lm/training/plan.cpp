@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/common/progress.h>
+#include <tapestry/examples/lm/presets.h>
 #include <tapestry/examples/lm/training/items.h>
 #include <tapestry/examples/lm/training/rule.h>
 #include <tapestry/examples/lm/training/train_batch.h>
@@ -59,9 +60,9 @@ std::string cut_sentences(const TrainSettings& s, const EncodedCorpus& corpus) {
       count, count == 1 ? "" : "s", kLongestSentence);
 }
 
-/// Bytes of the parameters, all and those that workers share.
+/// Bytes of the parameters: all, those that workers share, those with a row for each token.
 struct Sizes {
-  double all = 0, shared = 0;
+  double all = 0, shared = 0, rows = 0;
 };
 
 Sizes print_parameters(const TrainSettings& s) {
@@ -71,17 +72,20 @@ Sizes print_parameters(const TrainSettings& s) {
   const auto row = [&](const std::string& name, const std::string& what, int64_t n) {
     fmt::print("{:<{}}  {:<20}{:>12}\n", name, width, what, n);
   };
-  int64_t total = 0, shared = 0;
+  int64_t total = 0, shared = 0, rows = 0;
   for (const auto& [name, shape] : shapes) {
     std::ostringstream what;
     what << s.dtype << ' ' << shape;
     row(name, what.str(), shape.numel());
     total += shape.numel();
-    if (name == "input.table" || name == "weight") shared += shape.numel();
+    const bool of_rows = name == "input.table" || name == "weight" || name == "bias";
+    if (of_rows) rows += shape.numel();
+    if (of_rows && (name != "bias" || s.sampled())) shared += shape.numel();
   }
   row("total", "", total);
   const auto element = static_cast<double>(size_of(s.dtype));
-  return {static_cast<double>(total) * element, static_cast<double>(shared) * element};
+  return {static_cast<double>(total) * element, static_cast<double>(shared) * element,
+          static_cast<double>(rows) * element};
 }
 
 void print_amounts(const TrainSettings& s, const Data& data) {
@@ -98,8 +102,10 @@ void print_amounts(const TrainSettings& s, const Data& data) {
       limit(s.max_time > 0, app::clock_time(s.max_time)) +
       limit(s.patience > 0, fmt::format("{} epochs without progress", s.patience));
   if (!limits.empty()) fmt::print("limits    {}\n", limits.substr(2));
-  fmt::print("expected first loss ln {} = {:.3f}\n\n", s.model.vocabulary,
-             std::log(static_cast<double>(s.model.vocabulary)));
+  if (!s.unigram_bias)
+    fmt::print("expected first loss ln {} = {:.3f}\n", s.model.vocabulary,
+               std::log(static_cast<double>(s.model.vocabulary)));
+  fmt::print("\n");
 }
 
 void print_memory(const TrainSettings& s, const Data& data, const Sizes& bytes_of) {
@@ -111,23 +117,29 @@ void print_memory(const TrainSettings& s, const Data& data, const Sizes& bytes_o
   const auto width = static_cast<double>(m.hidden);
   const double values =
       rows * (2 * double(m.embed) + double(m.layers) * width * (2 * double(gates(m.cell)) + 6));
-  const auto slots = static_cast<double>(make_rule(s).slots());
+  const double slots = bytes_of.rows * make_row_rule(s).slots() +
+                       (bytes_of.all - bytes_of.rows) * make_rule(s).slots();
   double sum = 0;
   const auto line = [&](const char* part, double n, const std::string& note = "") {
     sum += n;
     fmt::print("{:<22}{:>10}{}\n", part, bytes(n), note.empty() ? "" : "  " + note);
   };
   line("parameters", bytes_of.all);
-  line("gradients", bytes_of.all * copies,
+  // Of a sampled loss only the rows of candidates and of the words read have gradients.
+  const double touched = static_cast<double>(s.samples) + 2 * rows,
+               share = std::min(1.0, touched / static_cast<double>(m.vocabulary));
+  const double gradients = s.sampled() ? bytes_of.all - bytes_of.rows * (1 - share) : bytes_of.all;
+  line("gradients", gradients * copies,
        workers > 1 ? fmt::format("at most, of {} workers", workers) : "at most");
-  line("optimizer", bytes_of.all * slots, s.optimizer);
+  line("optimizer", slots,
+       s.optimizer + (s.row_optimizer.empty() ? "" : ", rows " + s.row_optimizer));
   if (s.parallel.workers > 1 && !in_rounds(s.parallel))
     line("replicas", (bytes_of.all - bytes_of.shared) * copies, "of what workers do not share");
   line("states and activations", values * double(size_of(s.dtype)) * copies,
        fmt::format("estimated, for {:.0f} tokens at once", rows));
   line("text", static_cast<double>(4 * (data.train.ids.size() + data.valid.ids.size())));
   fmt::print("{:<22}{:>10}\n", "memory, about", bytes(sum));
-  fmt::print("checkpoint            {:>10}  each, {} kept\n", bytes(bytes_of.all * (1 + slots)),
+  fmt::print("checkpoint            {:>10}  each, {} kept\n", bytes(bytes_of.all + slots),
              s.keep + 1);
 }
 
@@ -155,6 +167,8 @@ void print_banner(const TrainSettings& s, const Data& data, int64_t parameters) 
             data.vocabulary.size() < s.input.vocab_size ? " (the text has no more)" : "");
   app::note("model  {}, {} parameters\n", describe_model(s), parameters);
   app::note("train  {}\n", describe_training(s));
+  if (const std::string choice = describe_choice(s); !choice.empty())
+    app::note("       {}\n", choice);
   app::note("on     {}; {}\n", describe_threads(s), blas_description());
   if (!s.output.empty()) app::note("run    {}\n", s.output);
 }

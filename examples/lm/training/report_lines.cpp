@@ -19,11 +19,12 @@ std::string describe_loss(const char* what, double loss, std::optional<double> f
                       : "  ppl " + perplexity(loss));
 }
 
-std::string describe_losses(const Position& position, std::optional<double> train_floor,
-                            std::optional<double> valid_floor) {
-  const std::string out = describe_loss("loss", position.train_loss, train_floor);
+std::string describe_losses(const TrainSettings& s, const Position& position, const Data& data) {
+  const std::string out = s.sampled()
+                              ? fmt::format("sampled loss {:.4f}", position.train_loss)
+                              : describe_loss("loss", position.train_loss, data.train_floor);
   if (!position.valid_loss) return out;
-  return out + "  " + describe_loss("held out", *position.valid_loss, valid_floor);
+  return out + "  " + describe_loss("held out", *position.valid_loss, data.valid_floor);
 }
 
 app::Status training_status(const StatusNumbers& n, const Position& position) {
@@ -31,8 +32,10 @@ app::Status training_status(const StatusNumbers& n, const Position& position) {
   out.prefix = fmt::format("epoch {}/{}", std::min(position.epoch + 1, n.epochs), n.epochs);
   out.fraction = position.epoch == n.epochs ? 1 : n.epoch_share;
   out.position = fmt::format("step {}", position.updates);
-  const std::string loss = fmt::format("loss {:.3f}", n.loss);
-  if (n.floor)
+  const std::string loss = fmt::format("{}loss {:.3f}", n.sampled ? "sampled " : "", n.loss);
+  if (n.sampled)
+    out.fields = {loss};
+  else if (n.floor)
     out.fields = {fmt::format("{:.3f} above the floor {:.3f}", n.loss - *n.floor, *n.floor), loss};
   else
     out.fields = {loss, "ppl " + perplexity(n.loss)};
@@ -42,6 +45,19 @@ app::Status training_status(const StatusNumbers& n, const Position& position) {
   return out;
 }
 
+namespace {
+
+/// The loss of a model that knows only the biases of its softmax; nothing where they are all 0.
+std::optional<double> loss_of_biases(const LanguageModel& model, const Tensor& targets) {
+  const Parameter& bias = model.softmax.bias;
+  if (!bias.defined() || squared_norm(bias.value()) == 0) return {};
+  const Tensor logits =
+      bias.value().reshape({1, -1}).expand({targets.numel(), bias.value().numel()});
+  return mean(cross_entropy(Var(logits), targets)).value().item();
+}
+
+}  // namespace
+
 std::vector<std::string> first_loss(const LanguageModel& model, const EncodedCorpus& text) {
   constexpr int64_t kSentences = 32, kTokens = 8000;
   std::vector<int64_t> first;
@@ -49,9 +65,12 @@ std::vector<std::string> first_loss(const LanguageModel& model, const EncodedCor
   const Batch batch = pieces(make_batch(text, first), kTokens).front();
   const double loss = mean(model.token_losses(batch)).value().item();
   const double uniform = std::log(static_cast<double>(model.input.table.shape()[0]));
-  std::vector<std::string> out{fmt::format("first loss {:.3f}, ln V {:.3f}", loss, uniform)};
-  if (!(std::abs(loss - uniform) < 0.1 * uniform))
-    out.push_back("warning: the first loss is far from ln V; is the initialisation too wide?");
+  const double known = loss_of_biases(model, batch.targets).value_or(uniform);
+  const char* const name = known == uniform ? "ln V" : "that of the frequencies";
+  std::vector<std::string> out{fmt::format("first loss {:.3f}, {} {:.3f}", loss, name, known)};
+  if (!(std::abs(loss - known) < 0.1 * uniform))
+    out.push_back(fmt::format(
+        "warning: the first loss is far from {}; is the initialisation too wide?", name));
   return out;
 }
 

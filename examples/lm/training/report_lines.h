@@ -8,6 +8,7 @@
 
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/lm/model/language_model.h>
+#include <tapestry/examples/lm/text/data.h>
 #include <tapestry/examples/lm/training/position.h>
 
 namespace tapestry::lm {
@@ -18,11 +19,13 @@ std::string perplexity(double loss, int decimals = 1);
 /// "held out 1.7547, 0.004 above the floor 1.7510" or "loss 6.3307  ppl 561.5".
 std::string describe_loss(const char* what, double loss, std::optional<double> floor);
 
-/// Of training and of the held-out text, as last evaluated.
-std::string describe_losses(const Position& position, std::optional<double> train_floor,
-                            std::optional<double> valid_floor);
+/// Of training and of the held-out text, as last evaluated. A sampled loss of training is called so
+/// and compared with nothing.
+std::string describe_losses(const TrainSettings& settings, const Position& position,
+                            const Data& data);
 
 struct StatusNumbers {
+  bool sampled = false;  // the loss is one over samples
   int64_t epochs = 0;
   double epoch_share = 0, loss = 0;
   std::optional<double> floor;
@@ -32,8 +35,8 @@ struct StatusNumbers {
 };
 app::Status training_status(const StatusNumbers& numbers, const Position& position);
 
-/// Before any update a model knows nothing, so its loss is near ln V: both, and a warning where it
-/// is not so.
+/// Before any update a model knows nothing but the biases of its softmax, so its loss is near what
+/// they alone give, ln V where they are 0: both, and a warning where it is not so.
 std::vector<std::string> first_loss(const LanguageModel& model, const EncodedCorpus& text);
 
 /// Two sentences drawn from the model.

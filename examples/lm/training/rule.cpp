@@ -3,17 +3,31 @@
 #include <algorithm>
 
 namespace tapestry::lm {
+namespace {
 
-UpdateRule make_rule(const TrainSettings& s) {
-  if (s.optimizer == "adam") return Adam{.lr = s.lr};
-  if (s.optimizer == "adamw") {
-    AdamW rule{.lr = s.lr};
+UpdateRule rule_named(const std::string& name, double lr, const TrainSettings& s) {
+  if (name == "adam") return Adam{.lr = lr};
+  if (name == "adamw") {
+    AdamW rule{.lr = lr};
     rule.weight_decay = s.weight_decay;
     return rule;
   }
-  if (s.optimizer == "rmsprop") return RMSProp{.lr = s.lr};
-  if (s.optimizer == "adagrad") return Adagrad{.lr = s.lr};
-  return SGD{.lr = s.lr, .momentum = s.momentum, .weight_decay = s.weight_decay};
+  if (name == "rmsprop") return RMSProp{.lr = lr};
+  if (name == "adagrad") return Adagrad{.lr = lr};
+  return SGD{.lr = lr, .momentum = s.momentum, .weight_decay = s.weight_decay};
+}
+
+}  // namespace
+
+UpdateRule make_rule(const TrainSettings& s) { return rule_named(s.optimizer, s.lr, s); }
+
+UpdateRule make_row_rule(const TrainSettings& s) {
+  return s.row_optimizer.empty() ? make_rule(s) : rule_named(s.row_optimizer, s.row_lr, s);
+}
+
+Optimizer::Groups make_groups(const TrainSettings& s, const LanguageModel& model) {
+  if (s.row_optimizer.empty()) return {};
+  return {{.parameters = model.rows(), .rule = make_row_rule(s)}};
 }
 
 Schedule make_schedule(const TrainSettings& s, int64_t updates_per_epoch) {

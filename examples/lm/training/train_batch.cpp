@@ -1,4 +1,8 @@
+#include <fmt/format.h>
+#include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/lm/training/train_batch.h>
+
+#include <algorithm>
 
 namespace tapestry::lm {
 
@@ -7,6 +11,29 @@ LanguageModel initial_model(const TrainSettings& s) {
   LanguageModel model(s.model, rng, s.dtype);
   model.set_dropout(s.dropout);
   model.rnn.set_bptt(s.bptt);
+  return model;
+}
+
+LanguageModel initial_model(const TrainSettings& s, const Vocabulary& vocabulary) {
+  LanguageModel model = initial_model(s);
+  if (!s.sampled() && !s.unigram_bias) return model;
+  std::vector<int64_t> counts;
+  for (int32_t id = 0; id < vocabulary.size(); ++id) counts.push_back(vocabulary.count(id));
+  counts[Vocabulary::begin] = 0;  // no target is one
+  const auto refuse = [](const std::string& what, const std::string& hint) {
+    throw app::UserError(app::ExitCode::usage, what, hint);
+  };
+  if (std::all_of(counts.begin(), counts.end(), [](int64_t n) { return n == 0; }))
+    refuse(s.sampled()
+               ? "--softmax sampled draws words by their counts, which this vocabulary lacks"
+               : "--unigram-bias needs the words' counts, which this vocabulary lacks",
+           "use the vocabulary of a text (lm vocab), or leave the option out");
+  if (s.sampled() && s.samples > vocabulary.size())
+    refuse(fmt::format("--samples {} is more than the {} words of the vocabulary", s.samples,
+                       vocabulary.size()),
+           "give fewer, or --softmax full");
+  if (s.unigram_bias) model.softmax.set_frequencies(counts);
+  if (s.sampled()) model.softmax.sample(counts, s.samples);
   return model;
 }
 

@@ -12,6 +12,9 @@ namespace tapestry::lm {
 
 /// Of the given shape, with dropout and truncation set.
 LanguageModel initial_model(const TrainSettings& settings);
+/// The same with what follows from the counts of the words: biases, and what is sampled. Throws
+/// UserError (usage) where there are none, or fewer words than samples.
+LanguageModel initial_model(const TrainSettings& settings, const Vocabulary& vocabulary);
 
 ServerOptions server_options(const TrainSettings& settings, const LanguageModel& model);
 

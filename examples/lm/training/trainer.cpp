@@ -13,10 +13,10 @@ Trainer::Trainer(const TrainSettings& settings, const Data& data,
                  const app::RunDirectory& directory, const NamedTensors* resumed)
     : s_(settings),
       data_(data),
-      model_(initial_model(settings)),
+      model_(initial_model(settings, data.vocabulary)),
       items_(settings, data.train),
       schedule_(make_schedule(settings, items_.updates())),
-      server_(model_, make_rule(settings), options()),
+      server_(model_, make_rule(settings), options(), make_groups(settings, model_)),
       schedules_(settings.parallel),
       checkpoints_(directory, settings.keep),
       watch_(settings.model.vocabulary) {
@@ -24,7 +24,7 @@ Trainer::Trainer(const TrainSettings& settings, const Data& data,
     restore(training(), *resumed, hex(data.fingerprint()), s_.output, items_.streamed());
     checkpoints_.restore_best(position_.best_updates);
   }
-  metrics_.emplace(directory, position_.rows);
+  metrics_.emplace(directory, position_.rows, s_.sampled());
   app::ProgressSettings progress = s_.common.progress_settings("tok");
   if (s_.max_time > 0) progress.max_seconds = std::max(1.0, s_.max_time - position_.seconds);
   progress_.emplace(items_.total_tokens(), progress, static_cast<double>(position_.tokens));
@@ -227,7 +227,7 @@ void Trainer::finish_epoch() {
   add_metrics(position_.train_loss, position_.valid_loss);
   position_.of_epoch = {};
   std::string line = fmt::format("epoch {}/{}  {}", position_.epoch, s_.epochs,
-                                 describe_losses(position_, data_.train_floor, data_.valid_floor));
+                                 describe_losses(s_, position_, data_));
   if (lowered) line += fmt::format("  lr -> {:.3g}", learning_rate());
   if (items_.round() == 1 && s_.parallel.workers > 1)
     line += fmt::format("  stale p50 {} p99 {}", stats_.staleness_quantile(0.5),
@@ -247,8 +247,7 @@ void Trainer::finish_early() {
   const double epochs = static_cast<double>(position_.epoch) +
                         static_cast<double>(position_.item) / static_cast<double>(items_.size());
   progress_->log(fmt::format("{:.2f} epochs  {}  params {}", epochs,
-                             describe_losses(position_, data_.train_floor, data_.valid_floor),
-                             hex(fingerprint(model_))));
+                             describe_losses(s_, position_, data_), hex(fingerprint(model_))));
   Position end = position_;
   position_ = before;
   position_.best_loss = end.best_loss, position_.best_epoch = end.best_epoch;
@@ -329,7 +328,8 @@ Training Trainer::training() {
 }
 
 app::Status Trainer::status() const {
-  return training_status({.epochs = s_.epochs,
+  return training_status({.sampled = s_.sampled(),
+                          .epochs = s_.epochs,
                           .epoch_share = static_cast<double>(position_.of_epoch.tokens) /
                                          static_cast<double>(data_.train.tokens()),
                           .loss = recent_loss_,

@@ -1,0 +1,121 @@
+#include <tapestry/examples/lm/presets.h>
+
+#include <fmt/format.h>
+#include <tapestry/examples/lm/config.h>
+#include <tapestry/examples/lm/text/text.h>
+
+#include <filesystem>
+
+namespace tapestry::lm {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The system of the reference: the tanh RNN of a well-known tutorial (Britz, 2015) as its parallel
+/// server trained it. One-hot input, no biases, nothing held out.
+TrainSettings reference_preset() {
+  TrainSettings s;
+  s.preset = "reference";
+  s.input.valid_split = 0;
+  s.model.bias = false;
+  s.schedule = "plateau";
+  return s;
+}
+
+/// Learns all that the built-in corpus holds, words that agree over distances included.
+TrainSettings demo_preset() {
+  TrainSettings s;
+  s.preset = "demo";
+  s.model.cell = "lstm";
+  s.model.hidden = 64;
+  s.bptt.mode = BpttMode::full;
+  s.batch = 16;
+  s.epochs = 4;
+  s.optimizer = "adam";
+  s.lr = 0.02;
+  s.schedule = "cosine";
+  return s;
+}
+
+/// Bytes of the files; of what has no size, like standard input, a medium one.
+double text_size(const InputSettings& input) {
+  constexpr double kUnknown = 2e6;
+  double sum = 0;
+  for (const std::string& path : input.files) {
+    std::error_code error;
+    const auto size = fs::is_regular_file(path, error) ? fs::file_size(path, error) : 0;
+    sum += size > 0 && !error ? static_cast<double>(size) : kUnknown;
+  }
+  return sum;
+}
+
+bool chooses(const TrainSettings& s) { return s.preset == "fast" || s.preset == "quality"; }
+
+/// A good model in a minute ("fast"), or a better one in ten. Measured on texts of 0.3 to 11 MB;
+/// see tests/bench/README.md.
+TrainSettings chosen(const std::string& preset, const InputSettings& input) {
+  const double size = text_size(input);
+  const bool quality = preset == "quality";
+  TrainSettings s;
+  s.preset = preset;
+  s.model.cell = "gru";
+  s.model.hidden = s.model.embed = size < 3e5 ? 100 : size < 3e7 ? 200 : 300;
+  s.dropout = size < 3e7 ? 0.5 : 0.2;
+  s.softmax = "sampled";
+  s.samples = 256;
+  s.unigram_bias = true;
+  s.bptt.mode = BpttMode::full;
+  s.batch = 8;
+  s.optimizer = "adam";
+  s.lr = 0.003;
+  s.row_optimizer = "adagrad";
+  s.row_lr = 0.1;
+  s.schedule = "plateau";
+  s.epochs = 100;
+  s.patience = quality ? 5 : 3;
+  s.max_time = quality ? 600 : 60;
+  return s;
+}
+
+/// Whether nothing was said about what to learn and how; how long, from where and where to may be.
+bool says_nothing(const TrainSettings& asked) {
+  if (!asked.parallel.record.empty() || !asked.parallel.replay.empty()) return false;
+  TrainSettings plain;
+  plain.input = asked.input;
+  plain.parallel = asked.parallel;
+  plain.epochs = asked.epochs, plain.patience = asked.patience;
+  plain.max_steps = asked.max_steps, plain.max_tokens = asked.max_tokens;
+  plain.max_time = asked.max_time, plain.seed = asked.seed;
+  plain.save_every = asked.save_every, plain.keep = asked.keep;
+  plain.sample_every = asked.sample_every;
+  return config_text(plain) == config_text(asked);
+}
+
+}  // namespace
+
+TrainSettings defaults_of(const TrainSettings& asked) {
+  const std::string config = asked.output + "/config.json";
+  if (asked.resume && !asked.output.empty() && fs::exists(config))
+    return parse_config(read_text(config), config);
+  if (asked.preset == "reference") return reference_preset();
+  if (asked.preset == "demo") return demo_preset();
+  if (chooses(asked)) return chosen(asked.preset, asked.input);
+  if (asked.quality) return chosen("quality", asked.input);
+  const bool text = !asked.input.files.empty() && asked.input.corpus.empty();
+  return text && says_nothing(asked) ? chosen("fast", asked.input) : TrainSettings();
+}
+
+void fit_to_vocabulary(TrainSettings& s, int64_t words) {
+  constexpr int64_t kWorthIt = 4;  // words for each sample
+  if (chooses(s) && words < kWorthIt * s.samples) s.softmax = "full";
+}
+
+std::string describe_choice(const TrainSettings& s) {
+  if (!chooses(s)) return "";
+  const std::string minutes = s.preset == "fast" ? "a minute" : "ten minutes";
+  return fmt::format(
+      "chosen for {} and a text of this size; --preset {} --hidden 300, say, changes one of it{}",
+      minutes, s.preset, s.preset == "fast" ? "; --quality takes ten minutes" : "");
+}
+
+}  // namespace tapestry::lm
