@@ -55,12 +55,12 @@ refuses 65 'empty.csv: the file is empty' empty.csv
 refuses 65 'binary.csv: binary data' binary.csv
 refuses 65 'the columns are "month", "passengers"' "$csv" --value-column sales
 refuses 65 'the columns are "month", "passengers"' "$csv" --time-column day
-refuses 65 'one.csv: 1 value, at least 3' one.csv
+refuses 65 'one.csv:2:9: error: 1 value, at least 3' one.csv
 refuses 65 'short.csv: 49 values, at least 61' short.csv
 refuses 2 '--length: is of the synthetic series' compare --length 700
 refuses 65 'airline.csv: 144 values, at least 157' --test 120
 refuses 65 'word.csv:16:9: error: "many"' word.csv
-refuses 65 'constant.csv: column "passengers" is constant' constant.csv
+refuses 65 'constant.csv:2:9: error: column "passengers" is constant' constant.csv
 refuses 65 'gap.csv:16:1: error: no row for 1 month: 1950-03' gap.csv
 refuses 65 'twice.csv:16:1: error: 1 month given more than once: 1950-02' twice.csv
 refuses 65 'hole.csv:16:9: error: no value for 1 month: 1950-03' hole.csv
@@ -244,7 +244,57 @@ cmp -s wide/metrics.json out || fail 'scores against a file of what followed are
 refuses 65 'series flat: bad.csv:13: constant' -q --wide --test 6 --freq M bad.csv
 works --runs 1 --test 6 -o run --overwrite --wide --freq M --skip-bad bad.csv
 grep -q 'left out: series flat' err || fail 'a series that is left out is not named'
+grep -q '^12 series (1 left out), 6 ahead' out || fail 'series that are left out are not counted'
+grep -q '^series flat: bad.csv:13: ' run/left_out.txt || fail 'no list of series that are left out'
+works forecast run -q --json
+grep -q '"left_out": 1' out || fail 'the count of series left out is lost'
+works info run
+grep -q '12 series, monthly, 648 values to learn from; 1 left out' out || fail 'info of a panel'
+works plot run
+grep -q '^run/page.csv' out || fail 'no picture of a panel'
 refuses 2 '--hidden: is of the LSTM for one series' -q --wide --hidden 3 wide.csv
+refuses 2 '--model: combination: is of one series' -q --wide --model combination wide.csv
+refuses 2 'a back-test is of one series, not of a panel' backtest -q --wide wide.csv
+works -q --runs 1 --test 6 -o run --overwrite --wide --freq M --model lstm wide.csv
+grep -q '^lstm  *[0-9.]*%' out || fail 'no scores of the LSTM of a panel'
+works forecast run -q
+grep -q '^lstm  *[0-9.]*%' out || fail 'a panel forgets its model'
+
+# What followed, in the long form: by the times, whatever else the file holds.
+awk -F, 'NR == 1 || $2 < "2005-07"' panel.csv >past.csv
+works fit -q --runs 1 --test 0 --horizon 6 -o known --overwrite --id-column shop past.csv
+works forecast known -q --actual panel.csv --json
+cmp -s panel/metrics.json out || fail 'scores against a long file of what followed are others'
+refuses 65 'series s1: past.csv:2:4: error: no value at 2005-07' forecast known -q --actual past.csv
+
+# Bad series of the long form, each with its name and its line.
+wrong() {  # wrong FILE "TEXT" AWK-PROGRAM
+  awk -F, -v OFS=, "$3" panel.csv >"$1.csv"
+  refuses 65 "$2" -q --id-column shop --test 6 "$1.csv"
+  works -q --runs 1 --test 6 -o run --overwrite --id-column shop --skip-bad "$1.csv"
+  grep -q '^11 series (1 left out)' out || fail "$1: --skip-bad keeps 11 of 12 series"
+}
+wrong pgap 'series s3: pgap.csv:136:4: error: no row for 1 month: 2002-03' '!/^s3,2002-03/'
+wrong pflat 'series s4: pflat.csv:182:12: error: column "sales" is constant' \
+  '$1 == "s4" { $3 = 5 } 1'
+wrong pshort 'series s5: pshort.csv:242:4: error: 8 values, at least' '$1 != "s5" || $2 < "2001-09"'
+wrong pdate 'series s6: pdate.csv:330:4: error: "tomorrow" is not a time' \
+  '/^s6,2003-05/ { $2 = "tomorrow" } 1'
+wrong ptwice 'series s7: ptwice.csv:391:4: error: 1 month given more than once' \
+  '1; /^s7,2003-05/'
+wrong pword 'series s8: pword.csv:450:12: error: "lots" in column "sales"' \
+  '/^s8,2003-05/ { $3 = "lots" } 1'
+{ cat panel.csv; grep '^s7,' panel.csv; } >pagain.csv
+refuses 65 'series s7: pagain.csv:722:4: error: 60 months given more than once' -q --id-column shop \
+  --test 6 pagain.csv
+refuses 65 'empty.csv: the file is empty' -q --id-column shop empty.csv
+refuses 65 'empty.csv: the file is empty' -q --wide empty.csv
+grep -e shop -e '^s1,' panel.csv >single.csv
+works -q --runs 1 --test 6 -o run --overwrite --id-column shop single.csv
+{ head -n 1 panel.csv; sed 1d panel.csv | sort -r; } >shuffled.csv
+works -q --runs 1 --test 6 -o run --overwrite --id-column shop shuffled.csv
+for file in panel run; do sort $file/forecast.csv | cut -d, -f 1-4 >$file.txt; done
+cmp -s panel.txt run.txt || fail 'rows in another order are other series'
 
 # Without gnuplot there is a chart in characters instead.
 mkdir bin

@@ -4,8 +4,8 @@
 #include <numbers>
 
 #include <tapestry/examples/airline/methods/ensemble.h>
-#include <tapestry/examples/airline/scores/intervals.h>
 #include <tapestry/examples/airline/scores/metrics.h>
+#include <tapestry/examples/airline/scores/rolling.h>
 #include <tapestry/examples/airline/series/series.h>
 #include <tapestry/nn/gradcheck.h>
 #include <tapestry/tensor/error.h>
@@ -175,14 +175,20 @@ TEST_CASE("conformal half widths are the ranks that their definition asks for, a
   // Errors of a naive forecast of 0, 1, 0, 2, 0, 3 ... one step ahead: 1, 1, 2, 2, 3, 3 ...
   std::vector<double> values;
   for (int i = 0; i < 41; ++i) values.push_back(i % 2 == 0 ? 0 : (i + 1) / 2);
-  const auto fit = baselines(1)[0].fit(std::span(values).first(1), 1);
-  const Intervals one = calibrate(*fit, std::span(values).subspan(1), 1, false);
+  const auto calibrated = [&](size_t horizon) {
+    const auto fit = baselines(1)[0].fit(std::span(values).first(1), 1);
+    const auto next = std::span<const double>(values).subspan(1);
+    const auto forecasts = rolling_forecasts(*fit, next, 40, horizon);
+    Calibration calibration(horizon, false);
+    for (size_t i = 0; i < 40; ++i) calibration.add(forecasts[i], next.subspan(i));
+    return calibration.intervals();
+  };
+  const Intervals one = calibrated(1);
   // 40 errors 1, 1, 2, 2, ..., 20, 20: the ranks are ceil(41 * 0.8) = 33 and ceil(41 * 0.95) = 39.
   CHECK(one.half_width(0, 1) == doctest::Approx(17));
   CHECK(one.half_width(1, 1) == doctest::Approx(20));
 
-  const auto again = baselines(1)[0].fit(std::span(values).first(1), 1);
-  const Intervals intervals = calibrate(*again, std::span(values).subspan(1), 30, false);
+  const Intervals intervals = calibrated(30);
   REQUIRE(intervals.known());
   CHECK(intervals.half_widths[1].size() == 30);
   for (size_t h = 2; h <= 30; ++h)
@@ -190,18 +196,56 @@ TEST_CASE("conformal half widths are the ranks that their definition asks for, a
   CHECK(intervals.half_width(1, 120) == doctest::Approx(2 * intervals.half_width(1, 30)));
   CHECK(one.low(0, 1, 100) == doctest::Approx(83));
   CHECK(one.high(0, 1, 100) == doctest::Approx(117));
+  Intervals roots{true, {}};
+  for (size_t i = 0; i < 2; ++i) roots.half_widths[i] = {static_cast<double>(2 + i)};
+  CHECK(roots.low(0, 1, 100) == doctest::Approx(64));
+  CHECK(roots.high(0, 1, 100) == doctest::Approx(144));
+  CHECK(roots.low(1, 1, 4) == 0);
 }
 
 TEST_CASE("a short series has intervals, too, from all distances together") {
-  std::vector<double> values;
-  for (int i = 0; i < 9; ++i) values.push_back(i % 3);
-  const auto fit = baselines(1)[0].fit(std::span(values).first(1), 1);
-  const Intervals intervals = calibrate(*fit, std::span(values).subspan(1), 3, false);
-  CHECK(intervals.half_width(1, 3) > 0);  // 8 + 7 + 6 errors
-  CHECK_THROWS_AS(calibrate(*fit, std::span(values).first(8), 2, false), ValueError);  // 15
+  Calibration calibration(3, false);
+  for (size_t known = 2; known <= 8; ++known)
+    calibration.add(std::vector<double>(3, 1), std::vector<double>(9 - known, 2));
+  CHECK_THROWS_AS(calibration.intervals(), ValueError);  // 18 errors: 3 + 3 + 3 + 3 + 3 + 2 + 1
+  calibration.add(std::vector<double>(3, 1), std::vector<double>(3, 3));
+  CHECK(calibration.intervals().half_width(1, 3) > 0);
   CHECK(calibration_size(120, 12, 37, 12) == 36);
   CHECK(calibration_size(40, 1, 15, 8) == 13);
   CHECK(calibration_size(20, 1, 15, 8) == 0);
+}
+
+TEST_CASE("intervals are calibrated by fits that follow the series, fewer of a long one") {
+  const CalibrationPlan plan = plan_calibration(120, 12, 37, 12);
+  const std::vector<size_t> fits = plan.fits();
+  REQUIRE(fits.size() == 12);
+  size_t origins = 0;
+  for (const size_t first : fits) origins += plan.origins(first);
+  CHECK(fits.front() == 84);
+  CHECK(origins == 36);
+  CHECK(plan_calibration(100'000, 24, 37, 12).fits().size() == 1);
+  CHECK(plan_calibration(20, 1, 15, 8).fits().empty());
+}
+
+TEST_CASE("the intervals of the back-test cover what they say on the built-in series") {
+  RollingSettings s{{}, 24, 12};
+  s.training.runs = 1;
+  s.training.lstm.epochs = 5;
+  const Rolling r = roll(passengers(), 12, s);
+  const std::vector<double> covered = coverage(r, passengers());
+  CHECK(covered[0] == doctest::Approx(0.80).epsilon(0.08));
+  CHECK(covered[1] == doctest::Approx(0.95).epsilon(0.04));
+  // The first origin's are those that its own training part gives.
+  const CalibrationPlan plan = plan_calibration(r.first, 12, least_of(s.training, 12, 12), 12);
+  const auto train = std::span<const double>(passengers()).first(r.first);
+  Calibration calibration(12, true);
+  for (const size_t first : plan.fits()) {
+    const auto fit = fit_chosen(s.training, train.first(first), 12, 12, 1);
+    const auto forecasts = rolling_forecasts(*fit, train.subspan(first), plan.origins(first), 12);
+    for (size_t i = 0; i < forecasts.size(); ++i)
+      calibration.add(forecasts[i], train.subspan(first + i));
+  }
+  CHECK(calibration.intervals().half_widths == r.intervals[0].half_widths);
 }
 
 TEST_CASE("what follows a forecast takes only the end of a long series") {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include <tapestry/examples/airline/panel/hybrid_forecaster.h>
+#include <tapestry/examples/airline/panel/panel_actual.h>
 #include <tapestry/examples/airline/panel/panel_run.h>
 #include <tapestry/examples/airline/panel/smoothing.h>
 #include <tapestry/nn/gradcheck.h>
@@ -65,18 +66,18 @@ std::string complaint(const std::string& text, PanelOptions options = {}) {
 
 }  // namespace
 
-TEST_CASE("smoothing follows its recursions, and a series that begins later is on its own") {
+TEST_CASE("smoothing follows its recursions, whatever is behind the end of a shorter series") {
   const double a = 0.3, b = 0.2, c = 0.1;
   const Values x{1.0, 1.4, 0.9, 1.2, 1.1, 1.6, 0.8, 1.3};
   const auto columns = static_cast<int64_t>(x.size());
-  Values padded(2 * x.size(), 0);
+  Values padded(2 * x.size(), 100);
   std::copy(x.begin(), x.end(), padded.begin());
-  std::copy(x.begin(), x.end() - 2, padded.begin() + 2 + columns);
+  std::copy(x.begin(), x.end() - 2, padded.begin() + columns);
   const Values initial{1, 0.1, -0.1, 0.05, 0, -0.05, 1, 0.1, -0.1, 0.05, 0, -0.05};
   const SmoothingBatch batch{Tensor::from<double>({2, columns}, padded),
                              Tensor::from<double>({2, 6}, initial),
-                             Tensor::indices({0, 2}),
-                             Tensor::indices({5, 7}),
+                             Tensor::indices({8, 6}),
+                             Tensor::indices({5, 7, -1, 5}).reshape({2, 2}),
                              2,
                              3,
                              3,
@@ -96,8 +97,12 @@ TEST_CASE("smoothing follows its recursions, and a series that begins later is o
   for (size_t k = 0; k < 3; ++k) CHECK(y[k] == Approx(rest[3 + k] - level));
   for (size_t h = 1; h <= 4; ++h)
     CHECK(y[2 + h] == Approx(level + u[(5 + h) % 2] + v[(5 + h) % 3]));
-  for (size_t i = 0; i < 7; ++i) CHECK(y[21 + i] == Approx(y[i]));  // the second one from 7
+  for (size_t i = 0; i < 7; ++i) CHECK(y[14 + i] == 0);             // the second one from none
+  for (size_t i = 0; i < 7; ++i) CHECK(y[21 + i] == Approx(y[i]));  // and from 5
   CHECK_THROWS_AS(smooth(Tensor::zeros({2, 2}, f64), batch), ShapeError);
+  SmoothingBatch beyond = batch;
+  beyond.origins = Tensor::indices({5, 7, -1, 6}).reshape({2, 2});
+  CHECK_THROWS_AS(smooth(Tensor::zeros({2, 3}, f64), beyond), IndexError);
 }
 
 TEST_CASE("the gradients of the whole hybrid are those of finite differences") {
@@ -139,8 +144,9 @@ TEST_CASE("two workers train what one trains, but for rounding; each number repe
   HybridSettings s = small();
   s.dropout = 0;
   s.dtype = f64;
-  std::vector<Prepared> series;  // of one length: others begin beside each other
-  for (uint64_t i = 0; i < 9; ++i) series.push_back(prepare(generated(60, 10 + i), s.shape));
+  std::vector<Prepared> series;
+  for (uint64_t i = 0; i < 9; ++i)
+    series.push_back(prepare(generated(60 + 7 * i, 10 + i), s.shape));
   const Hybrid hybrid(series, s);
   const Hybrid::Network one = train(hybrid, 1).network, two = train(hybrid, 2).network;
   const Hybrid::Network again = train(hybrid, 2).network;
@@ -152,17 +158,57 @@ TEST_CASE("two workers train what one trains, but for rounding; each number repe
     }
 }
 
-TEST_CASE("a forecast does not depend on the series beside it") {
-  const HybridSettings s = small();
-  std::vector<Prepared> series = panel_of(3, 60, s.shape);
-  series.push_back(prepare(generated(300, 5), s.shape));
+TEST_CASE("neither forecast nor loss of a series depends on those beside it") {
+  const uint64_t seed = 7;
+  CAPTURE(seed);
+  HybridSettings s = small();
+  s.dtype = f64;
+  std::vector<Prepared> series;
+  for (const size_t n : {45, 60, 61, 150, 300}) series.push_back(prepare(generated(n, n), s.shape));
   const Hybrid hybrid(series, s);
   Hybrid::Network network = hybrid.initial_network();
-  network.readout.bias.value().fill_(0.5);
-  const std::vector<int32_t> one = {1}, more = {1, 3};
-  const Values alone = hybrid.forecast(network, one)[0][0];
-  const Values beside = hybrid.forecast(network, more)[0][0];
-  for (size_t h = 0; h < 5; ++h) CHECK(alone[h] == Approx(beside[h]).epsilon(1e-5));
+  Rng rng(seed);
+  for (const auto& [name, p] : parameters(network))
+    p->value().copy_(uniform(p->shape(), 0.5, rng, f64));
+  const std::vector<std::vector<int32_t>> batches = {{0, 1, 2, 3, 4}, {4, 0}, {2, 1, 3}};
+  const size_t origins = 4;
+  for (const std::vector<int32_t>& batch : batches) {
+    const Hybrid::Paths beside = hybrid.forecast(network, batch, 2, origins);
+    double sum = 0, weights = 0;
+    for (size_t row = 0; row < batch.size(); ++row) {
+      const std::vector<int32_t> one = {batch[row]};
+      const Hybrid::Paths alone = hybrid.forecast(network, one, 2, origins);
+      for (size_t k = 0; k < origins; ++k)
+        for (size_t h = 0; h < 5; ++h) {
+          CAPTURE(batch[row]);
+          CHECK(beside[row][k][h] == Approx(alone[0][k][h]).epsilon(1e-12));
+        }
+      const double weight = hybrid.weight(one, 6);
+      sum += weight * hybrid.loss(network, one, 6, nullptr).value().item();
+      weights += weight;
+    }
+    CHECK(hybrid.loss(network, batch, 6, nullptr).value().item() == Approx(sum / weights));
+  }
+}
+
+TEST_CASE("without smoothing the level is the last value, and training leaves it so") {
+  HybridSettings s = small();
+  s.shape.smooth = false;
+  s.lr = 0.01;
+  std::vector<Prepared> series;
+  for (uint64_t i = 0; i < 4; ++i) series.push_back(prepare(generated(60, 10 + i), s.shape));
+  const Hybrid hybrid(series, s);
+  const Hybrid::Network untrained = hybrid.initial_network();
+  const auto is_last_value = [&](const Hybrid::Network& network) {
+    const Hybrid::Paths paths = hybrid.forecast(network, all(4));
+    for (const double x : paths[1][0]) CHECK(x == Approx(series[1].x.back()));
+  };
+  is_last_value(untrained);
+  Hybrid::Network trained = train(hybrid, 1).network;
+  CHECK(hybrid.forecast(trained, all(4))[1][0][2] != Approx(series[1].x.back()));
+  trained.readout.w.value().fill_(0);
+  trained.readout.bias.value().fill_(0);
+  is_last_value(trained);
 }
 
 TEST_CASE("a season is believed only where it helps") {
@@ -228,6 +274,37 @@ TEST_CASE("a bad series is named with its line, and left out when asked") {
   CHECK(complaint(gap, {.id_column = "shop"})
             .starts_with("p.csv:1:1: no column \"shop\"; the columns are \"id\", \"t\", \"y\""));
   CHECK(complaint("a,1,1,1\n", {.skip_bad = true}).find("all are left out") != std::string::npos);
+}
+
+TEST_CASE("what followed is read by time from the long form, in order from the wide one") {
+  InputSettings input;
+  input.id_column = "id";
+  input.read.time_column = "t";
+  const std::vector<std::string> ids{"a", "b"};
+  const std::vector<std::vector<std::string>> times(2, {"2001-04", "2001-05", "2001-06"});
+  const auto parse = [&](const std::string& text) {
+    return parse_actual(text, "n.csv", input, Frequency::monthly, ids, times);
+  };
+  const std::string b = "b,2001-04,7\n", head = "id,t,y\n";
+  CHECK(parse(head + "a,2001-05,5\na,2001-03,9\na,2001-04,4\n" + b + "c,2001-04,1\n") ==
+        std::vector<Values>{{4, 5}, {7}});
+  CHECK(parse("a,4,5,6,9\nb,7,8\n") == std::vector<Values>{{4, 5, 6}, {7, 8}});
+  const auto complaint_of = [&](const std::string& text) -> std::string {
+    try {
+      parse(text);
+    } catch (const FormatError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  CHECK(complaint_of(head + b) == "n.csv: no series a");
+  CHECK(complaint_of(head + b + "a,2001-05,5\n") ==
+        "series a: n.csv:3:3: no value at 2001-04, but at 2001-05");
+  CHECK(complaint_of(head + b + "a,2002-05,5\n") ==
+        "series a: n.csv:3:3: no value at 2001-04, which is forecast first, or later");
+  CHECK(complaint_of(head + b + "a,soon,5\n").starts_with("series a: n.csv:3:3: \"soon\" "));
+  CHECK(complaint_of(head + b + "a,2001-04,5\na,2001-04,6\n").find("more than once") !=
+        std::string::npos);
 }
 
 TEST_CASE("a panel is scored as M4 scores it") {

@@ -231,11 +231,11 @@ TEST_CASE("duplicates are listed by date") {
 }
 
 TEST_CASE("a series that is too short, constant or not positive is refused") {
-  CHECK(complaint(monthly({"1", "2"})) == "f.csv: 2 values, at least 3 are needed (a series)");
+  CHECK(complaint(monthly({"1", "2"})) == "f.csv:2:9: 2 values, at least 3 are needed (a series)");
   CHECK(complaint(monthly({"4", "4", "4"})) ==
-        "f.csv: column \"sales\" is constant (4 in all 3 rows): there is nothing to forecast");
+        "f.csv:2:9: column \"sales\" is constant (4 in all 3 rows): there is nothing to forecast");
   CHECK(complaint(monthly({"", "", ""}), drop) ==
-        "f.csv: 0 values, at least 3 are needed (a series)");
+        "f.csv:2:9: 0 values, at least 3 are needed (a series)");
   const Series s = parse_series(monthly({"4", "0", "2"}), "f.csv");
   CHECK_THROWS_WITH_AS(require_length(s, 36, "a window of 12 and 24 months held out"),
                        "f.csv: 3 values, at least 36 are needed (a window of 12 and 24 months held "

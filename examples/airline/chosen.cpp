@@ -1,6 +1,8 @@
 #include <tapestry/examples/airline/chosen.h>
 #include <tapestry/examples/airline/methods/combination.h>
 
+#include <algorithm>
+
 namespace tapestry::airline {
 
 std::shared_ptr<HybridForecaster> fit_hybrid(const TrainingSettings& s,
@@ -18,6 +20,17 @@ std::shared_ptr<Forecaster> fit_chosen(const TrainingSettings& s, const Ensemble
   if (s.model == Model::hybrid) return fit_hybrid(s, train, season, horizon);
   if (s.model == Model::combination) return combined(lstm, train, season);
   return std::make_shared<Ensemble>(lstm);
+}
+
+std::shared_ptr<Forecaster> fit_chosen(const TrainingSettings& s, std::span<const double> train,
+                                       size_t season, size_t horizon, int64_t workers) {
+  if (s.model == Model::hybrid) return fit_hybrid(s, train, season, horizon);
+  return fit_chosen(s, Ensemble(train, season, s.lstm, s.runs, workers), train, season, horizon);
+}
+
+size_t least_of(const TrainingSettings& s, size_t season, size_t horizon) {
+  const size_t lstm = LstmForecaster::minimum(season, s.lstm);
+  return s.model == Model::hybrid ? std::max(lstm, least_values({.horizon = horizon})) : lstm;
 }
 
 const char* row_name(Model model) { return model == Model::lstm ? "lstm_median" : title(model); }

@@ -17,6 +17,14 @@ std::shared_ptr<Forecaster> fit_chosen(const TrainingSettings& settings, const E
                                        std::span<const double> train, size_t season,
                                        size_t horizon);
 
+/// The same with an LSTM of its own, if it takes one, trained on `workers` threads.
+std::shared_ptr<Forecaster> fit_chosen(const TrainingSettings& settings,
+                                       std::span<const double> train, size_t season, size_t horizon,
+                                       int64_t workers);
+
+/// How many values the chosen method needs at least.
+size_t least_of(const TrainingSettings& settings, size_t season, size_t horizon);
+
 /// lstm_median, hybrid, combination: the name of the chosen method's row.
 const char* row_name(Model model);
 /// "LSTM", "hybrid", "combination"

@@ -31,6 +31,8 @@ app::ExitCode forecast(const Run& run, const ForecastSettings& settings);
 /// The same for many series, by --id-column or --wide: one model for all.
 app::ExitCode fit_panel(const FitSettings& settings, bool json);
 app::ExitCode forecast_panel(const ForecastSettings& settings);
+app::ExitCode info_panel(const std::string& directory);
+app::ExitCode plot_panel(const std::string& directory);
 
 /// Fits at many origins in turn and forecasts from each: how well forecasts are to be trusted.
 struct BacktestSettings {
@@ -63,6 +65,8 @@ struct PlotSettings {
 };
 void add_options(app::Command& command, PlotSettings& settings);
 app::ExitCode plot(const PlotSettings& settings);
+/// Prints the paths of a run's pictures, their numbers and scripts.
+void print_files(const std::string& directory, const std::vector<const char*>& names);
 
 /// Prints what a run is.
 struct InfoSettings {

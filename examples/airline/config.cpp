@@ -123,6 +123,19 @@ Json parsed(const std::string& text, const std::string& file) {
   }
 }
 
+std::string kind_of(const FitSettings& s, Model otherwise) {
+  return names_of<Model>()[static_cast<size_t>(s.training.model.value_or(otherwise))];
+}
+
+/// Older runs do not name it.
+void read_kind(const Json& json, const Reader& read, FitSettings& s) {
+  const Json* model = json.find("model");
+  if (!model || !model->is_object() || !model->find("kind")) return;
+  Model kind{};
+  read("model", "kind", kind);
+  s.training.model = kind;
+}
+
 }  // namespace
 
 std::string config_text(const FitSettings& settings, const Series& series, size_t train_size) {
@@ -132,7 +145,7 @@ std::string config_text(const FitSettings& settings, const Series& series, size_
   config["input"]["frequency"] = name(series.frequency);
   config["input"]["season"] = series.season;
   config["input"]["training_values"] = train_size;
-  config["model"]["kind"] = names_of<Model>()[static_cast<size_t>(settings.training.model)];
+  config["model"]["kind"] = kind_of(settings, Model::lstm);
   for_each_setting(settings,
                    [&](const char* section, const char* key, const auto& value, const Check& = {}) {
                      using T = std::remove_cvref_t<decltype(value)>;
@@ -150,6 +163,11 @@ std::string panel_config_text(const FitSettings& settings, const PanelFacts& fac
   config["input"]["frequency"] = name(facts.frequency);
   config["input"]["season"] = facts.season;
   config["input"]["held_out"] = facts.test;
+  config["input"]["left_out"] = facts.left_out;
+  config["input"]["id_column"] = settings.input.id_column;
+  config["input"]["time_column"] = settings.input.read.time_column;
+  config["input"]["value_column"] = settings.input.read.value_column;
+  config["model"]["kind"] = kind_of(settings, Model::hybrid);
   for_each_panel_setting(settings, [&](const char* section, const char* key, const auto& value,
                                        const Check& = {}) { config[section][key] = value; });
   return config.dump(2) + "\n";
@@ -164,6 +182,13 @@ std::pair<FitSettings, PanelFacts> read_panel_config(const std::string& text,
   read("input", "frequency", out.second.frequency);
   read("input", "season", out.second.season, whole_number(1, 100'000));
   read("input", "held_out", out.second.test, whole_number(0, 100'000));
+  if (const Json* input = json.find("input"); input->find("left_out")) {  // not in older runs
+    read("input", "left_out", out.second.left_out, whole_number(0));
+    read("input", "id_column", out.first.input.id_column);
+    read("input", "time_column", out.first.input.read.time_column);
+    read("input", "value_column", out.first.input.read.value_column);
+  }
+  read_kind(json, read, out.first);
   for_each_panel_setting(out.first, read);
   return out;
 }
@@ -180,8 +205,7 @@ Config read_config(const std::string& text, const std::string& file) {
   s.input.read.season = season_length(frequency);  // of runs that do not name it
   if (const Json* input = json.find("input"); input->find("season"))
     read("input", "season", s.input.read.season, whole_number(1, 100'000));
-  if (const Json* model = json.find("model"); model && model->is_object() && model->find("kind"))
-    read("model", "kind", s.training.model);
+  read_kind(json, read, s);
   read("input", "training_values", config.train_size, whole_number(3));
   for_each_setting(s, read);
   return config;

@@ -20,6 +20,7 @@ Config read_config(const std::string& text, const std::string& file);
 struct PanelFacts {
   Frequency frequency;
   size_t season, test;  // of scoring; values held out of each series
+  size_t left_out = 0;  // series
 };
 std::string panel_config_text(const FitSettings& settings, const PanelFacts& facts);
 std::pair<FitSettings, PanelFacts> read_panel_config(const std::string& text,

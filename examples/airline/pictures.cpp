@@ -110,7 +110,7 @@ app::Plot forecast_picture(const Run& run, const Timeline& line) {
   if (run.intervals.known())
     for (const size_t level : {1, 0}) plot.series.push_back(curves.band(level));
   const std::span<const double> forecast(line.forecast);
-  plot.series.push_back(curves.curve(title(run.settings.training.model),
+  plot.series.push_back(curves.curve(title(run.settings.training.model.value_or(Model::lstm)),
                                      joined(line, forecast.subspan(split)), split - 1,
                                      line.size()));
   plot.series.push_back(curves.curve("fitted", line.forecast, first, split));
@@ -133,7 +133,8 @@ app::Plot residual_picture(const Run& run, const Timeline& line) {
   for (size_t t = 0; t < line.size(); ++t) residual[t] = line.actual[t] - line.forecast[t];
   const Curves curves(run, line);
   app::Plot plot{
-      .title = fmt::format("{}: actual - {}", run.series.name, title(run.settings.training.model)),
+      .title = fmt::format("{}: actual - {}", run.series.name,
+                           title(run.settings.training.model.value_or(Model::lstm))),
       .x_label = period_name(run.series.frequency),
       .y_label = "residual",
       .series = {curves.curve("one step ahead, training part", residual, 0, run.train_size)},

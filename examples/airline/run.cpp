@@ -42,7 +42,7 @@ void save(const Run& run, const fs::path& directory) {
     tensors.tensors[fmt::format("loss{}", i)] = row_of(run.losses[i]);
   }
   for (size_t i = 0; run.intervals.known() && i < Intervals::levels.size(); ++i)
-    tensors.tensors[fmt::format("interval{}", Intervals::levels[i])] =
+    tensors.tensors[fmt::format("conformal{}", Intervals::levels[i])] =
         row_of(run.intervals.half_widths[i]);
   app::write_atomically(directory / "config.json",
                         config_text(run.settings, run.series, run.train_size));
@@ -82,9 +82,9 @@ Run open_run(const std::string& directory) {
     members.emplace_back(train, season_of(series), s.training.lstm, std::move(network));
     losses.push_back(numbers(fmt::format("loss{}", i)));
   }
-  Intervals intervals{s.training.lstm.preprocessing.log, {}};
+  Intervals intervals{s.training.lstm.preprocessing.log, {}};  // of older runs: none
   for (size_t i = 0; i < Intervals::levels.size(); ++i)
-    intervals.half_widths[i] = numbers(fmt::format("interval{}", Intervals::levels[i]));
+    intervals.half_widths[i] = numbers(fmt::format("conformal{}", Intervals::levels[i]));
   Ensemble ensemble(std::move(members));
   auto forecaster = fit_chosen(s.training, ensemble, train, series.season, s.horizon);
   return {std::move(s),         std::move(series), train_size,           std::move(ensemble),

@@ -89,11 +89,11 @@ void add_preprocessing_options(app::Command& command, LstmSettings& lstm) {
 void add_training_options(app::Command& command, TrainingSettings& s) {
   add_preprocessing_options(command, s.lstm);
   const std::string model = "Model";
-  app::add_choice<Model>(
+  app::add_choice<std::optional<Model>>(
       command, "--model", s.model,
       {{"lstm", Model::lstm}, {"hybrid", Model::hybrid}, {"combination", Model::combination}},
-      "whose forecasts are given: the LSTM's, those of smoothing and an LSTM trained together, or "
-      "the mean of LSTM, ARIMA and Holt-Winters")
+      "whose forecasts are given: the LSTM's (default), those of smoothing and an LSTM trained "
+      "together (default of a panel), or the mean of LSTM, ARIMA and Holt-Winters")
       ->group(model);
   command.add_option("--lookback", s.lstm.lookback, "values the network sees at once")
       ->check(whole_number(1, 10'000))

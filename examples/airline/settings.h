@@ -5,6 +5,7 @@
 #include <tapestry/examples/airline/series/series.h>
 #include <tapestry/examples/common/common_options.h>
 
+#include <optional>
 #include <string>
 
 namespace tapestry::airline {
@@ -24,7 +25,7 @@ struct InputSettings {
 enum class Model { lstm, hybrid, combination };
 
 struct TrainingSettings {
-  Model model = Model::lstm;
+  std::optional<Model> model = {};  // empty: of one series the LSTM, of a panel the hybrid
   LstmSettings lstm;
   bool direct = false;  // --strategy direct; lstm.direct then becomes the horizon
   size_t runs = 5;      // seeds

@@ -21,7 +21,8 @@ struct Series {
   std::vector<double> y_high = {};  ///< upper edge of a band whose lower edge is y
   /// A band takes the colour of the next line or points, mixed with white.
   Style style = Style::line;
-  double shade = 0.2;  ///< of a band: the share of the colour
+  double shade = 0.2;     ///< of a band: the share of the colour
+  std::size_t panel = 0;  ///< of a plot that has panels
 };
 
 /// A vertical line across the plot, such as the end of the training data.
@@ -45,6 +46,10 @@ struct Plot {
   std::vector<Label> labels = {};
   Axis x_axis = Axis::number;
   bool y_from_zero = false;  ///< for shares, whose height means something
+  /// Titles of small plots on one page, which have x axis and markers in common and each a y axis
+  /// of its own; the names of the first one's series are the page's key. Empty: one plot. Text
+  /// charts show the first.
+  std::vector<std::string> panels = {};
 };
 
 /// "1949-01" -> months since January of year 0; throws ValueError on anything else.

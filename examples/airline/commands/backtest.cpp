@@ -22,10 +22,10 @@ namespace {
 const std::vector<std::string> kFiles = {"backtest.csv", "metrics.json", "fans.*"};
 
 Rolling roll_in_sight(const BacktestSettings& s, const Series& series) {
-  const auto total = static_cast<double>(s.origins);
-  app::Progress progress(total, s.common.progress_settings("origins"));
   std::atomic<int64_t> done = 0;
   const RollingSettings rolling{s.training, s.origins, s.horizon};
+  const auto total = static_cast<double>(fits_of(series.size(), season_of(series), rolling));
+  app::Progress progress(total, s.common.progress_settings("fits"));
   Rolling out = roll(series.values, season_of(series), rolling, [&] {
     progress.update(static_cast<double>(++done), [] {
       return app::Status{"back-test", {}, "", {}};
@@ -127,6 +127,10 @@ void add_options(app::Command& command, BacktestSettings& s) {
 
 app::ExitCode backtest(const BacktestSettings& settings) {
   BacktestSettings s = settings;
+  if (s.input.is_panel())
+    throw app::UserError(app::ExitCode::usage,
+                         "--id-column, --wide: a back-test is of one series, not of a panel",
+                         "airline fit --test N holds out the last values of each series");
   Series series = read_input(s.input);
   if (s.until > 0 && s.until < series.size()) {
     series.values.resize(s.until);

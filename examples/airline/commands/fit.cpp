@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/airline/commands.h>
+#include <tapestry/examples/airline/parallel.h>
 #include <tapestry/examples/airline/report.h>
 #include <tapestry/examples/airline/series/words.h>
 #include <tapestry/examples/common/options.h>
@@ -33,22 +34,38 @@ Ensemble train(const FitSettings& s, const Series& series, size_t train_size, co
   return out;
 }
 
-/// From networks of the same settings that have not seen the last values of the training part.
-Intervals calibrate_run(const FitSettings& s, const Series& series, size_t train_size) {
-  const LstmSettings& lstm = s.training.lstm;
-  const size_t least = LstmForecaster::minimum(season_of(series), lstm);
-  const size_t size = calibration_size(train_size, season_of(series), least, s.horizon);
-  if (size == 0) {
+/// By forecasters of the same settings that are fitted anew among the last values.
+Intervals calibrate(const FitSettings& s, const Series& series, size_t train_size) {
+  const size_t season = season_of(series);
+  const CalibrationPlan plan =
+      plan_calibration(train_size, season, least_of(s.training, season, s.horizon), s.horizon);
+  const bool log = s.training.lstm.preprocessing.log;
+  if (plan.size == 0) {
     if (!s.common.quiet)
       app::note("note   no intervals: too few values to learn from, {}\n", train_size);
-    return {lstm.preprocessing.log, {}};
+    return {log, {}};
   }
-  const Ensemble ensemble = train(s, series, train_size - size, "intervals");
-  const auto fit =
-      fit_chosen(s.training, ensemble, std::span(series.values).first(train_size - size),
-                 season_of(series), s.horizon);
-  const auto calibration = std::span<const double>(series.values).subspan(train_size - size, size);
-  return calibrate(*fit, calibration, s.horizon, lstm.preprocessing.log);
+  const std::vector<size_t> fits = plan.fits();
+  const auto total = static_cast<double>(fits.size());
+  app::Progress progress(total, s.common.progress_settings("fits"));
+  std::atomic<int64_t> done = 0;
+  const auto train = std::span<const double>(series.values).first(train_size);
+  std::vector<std::vector<std::vector<double>>> forecasts(fits.size());
+  parallel_for(fits.size(), s.training.workers, [&](size_t i) {
+    const int64_t workers = fits.size() > 1 ? 1 : s.training.workers;
+    const auto fit = fit_chosen(s.training, train.first(fits[i]), season, s.horizon, workers);
+    forecasts[i] = rolling_forecasts(*fit, train.subspan(fits[i]), plan.origins(fits[i]),
+                                     std::min(s.horizon, plan.size));
+    progress.update(static_cast<double>(++done), [] {
+      return app::Status{"intervals", {}, "", {}};
+    });
+  });
+  progress.finish(total, {"intervals", {}, "", {}});
+  Calibration calibration(s.horizon, log);
+  for (size_t i = 0; i < fits.size(); ++i)
+    for (size_t origin = 0; origin < forecasts[i].size(); ++origin)
+      calibration.add(forecasts[i][origin], train.subspan(fits[i] + origin));
+  return calibration.intervals();
 }
 
 void banner(const FitSettings& s, const Series& series, size_t test) {
@@ -101,7 +118,7 @@ Run fit_run(FitSettings& s) {
   std::vector<std::vector<double>> losses;
   for (const LstmForecaster& m : ensemble.members())
     losses.emplace_back(m.losses().begin(), m.losses().end());
-  Intervals intervals = calibrate_run(s, series, train_size);
+  Intervals intervals = calibrate(s, series, train_size);
   auto forecaster = fit_chosen(s.training, ensemble, std::span(series.values).first(train_size),
                                season_of(series), s.horizon);
   Run run{s,

@@ -76,8 +76,7 @@ void add_options(app::Command& command, ForecastSettings& s) {
   command.add_option("RUN", s.run, "directory that airline fit left")->required();
   command.add_option("--horizon", s.horizon, "values to forecast (0: as many as when fitted)")
       ->check(app::whole_number(0, 100'000));
-  command.add_option("--actual", s.actual,
-                     "of a panel: file of what followed, a row for each series, to score against");
+  command.add_option("--actual", s.actual, "of a panel: file of what followed, to score against");
   command.add_flag("--json", s.json, "print the measures of error as one JSON object");
   command.add_flag("--csv", s.csv, "print time,split,actual,forecast,lo80,hi80,lo95,hi95");
   command.add_flag("-q,--quiet", s.quiet, "no chart on a terminal");

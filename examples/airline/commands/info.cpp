@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/airline/commands.h>
+#include <tapestry/examples/airline/panel/panel_run.h>
 #include <tapestry/examples/airline/series/words.h>
 #include <tapestry/examples/common/options.h>
 
@@ -30,6 +31,7 @@ void add_options(app::Command& command, InfoSettings& s) {
 }
 
 app::ExitCode info(const InfoSettings& settings) {
+  if (is_panel_run(settings.run)) return info_panel(settings.run);
   const Run run = open_run(settings.run);
   const LstmSettings& lstm = run.settings.training.lstm;
   const Series& series = run.series;

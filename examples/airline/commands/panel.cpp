@@ -2,23 +2,21 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/airline/commands.h>
+#include <tapestry/examples/airline/panel/panel_actual.h>
 #include <tapestry/examples/airline/panel/panel_pictures.h>
+#include <tapestry/examples/airline/panel/panel_report.h>
 #include <tapestry/examples/airline/series/words.h>
-#include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/run_directory.h>
 
-#include <cmath>
+#include <algorithm>
 #include <ctime>
-#include <map>
 
 #include <tapestry/tensor/error.h>
 
 namespace tapestry::airline {
 namespace {
-
-using app::Json;
 
 /// Options that mean nothing here are refused rather than passed over.
 void require_for_panels(const FitSettings& s) {
@@ -35,13 +33,16 @@ void require_for_panels(const FitSettings& s) {
       {"--difference", p.difference != d.difference},
       {"--no-seasonal-difference", !p.seasonal_difference},
       {"--season-memory", p.season_memory != d.season_memory},
-      {"--scale", p.scale != d.scale},
-      {"--model", s.training.model == Model::combination}};
+      {"--scale", p.scale != d.scale}};
   for (const auto& [option, is_given] : given)
     if (is_given)
       throw app::UserError(
           app::ExitCode::usage,
-          fmt::format("{}: is of the LSTM for one series; a panel has the hybrid", option));
+          fmt::format("{}: is of the LSTM for one series; a panel has a network of its own",
+                      option));
+  if (s.training.model == Model::combination)
+    throw app::UserError(app::ExitCode::usage,
+                         "--model: combination: is of one series; a panel has hybrid or lstm");
   if (s.input.wide && !s.input.id_column.empty())
     throw app::UserError(app::ExitCode::usage, "--id-column and --wide: expected one of them",
                          "--wide is for files with a row for each series");
@@ -88,130 +89,37 @@ void banner(const PanelRun& run, const Panel& panel) {
   const HybridSettings& h = run.hybrid;
   app::note("data   {}: {} series, {} values, {}; {} held out of each\n", panel.file,
             run.ids.size(), panel.values(), name(panel.frequency()), run.actual.front().size());
-  for (const std::string& why : panel.left_out) app::note("note   left out: {}\n", why);
-  app::note("model  hybrid, seasons {} and {}, windows of {}, lstm {} x {}, {} ahead\n",
+  constexpr size_t shown = 10;
+  for (size_t i = 0; i < std::min(shown, panel.left_out.size()); ++i)
+    app::note("note   left out: {}\n", panel.left_out[i]);
+  if (panel.left_out.size() > shown)
+    app::note("note   left out: {} more (all: left_out.txt of the run)\n",
+              panel.left_out.size() - shown);
+  app::note("model  {}, seasons {} and {}, windows of {}, lstm {} x {}, {} ahead\n", run.model(),
             h.shape.season1, h.shape.season2, h.window_size(), h.layers, h.hidden, h.shape.horizon);
   app::note("train  adam lr {:g}, {} series per update, {}, {}\n", h.lr, h.batch,
             counted(static_cast<size_t>(h.epochs), "epoch"),
             seeds_text(h.seed, run.settings.training.runs));
 }
 
-/// Shares of the known values within the intervals, by level; empty where nothing is known.
-std::vector<double> coverage(const PanelRun& run, const PanelMethod& hybrid) {
-  std::vector<double> out;
-  for (size_t level = 0; run.intervals.known() && level < Intervals::levels.size(); ++level) {
-    double covered = 0, all = 0;
-    for (size_t i = 0; i < run.actual.size(); ++i)
-      for (size_t h = 0; h < run.actual[i].size(); ++h, ++all) {
-        const auto [low, high] = interval(run, i, level, h + 1, hybrid.forecasts[i][h]);
-        covered += low <= run.actual[i][h] && run.actual[i][h] <= high;
-      }
-    if (all > 0) out.push_back(covered / all);
-  }
-  return out;
-}
-
-std::string forecast_text(const PanelRun& run, const PanelMethod& hybrid) {
-  std::string out = "id,time,split,actual,forecast,lo80,hi80,lo95,hi95\n";
-  for (size_t i = 0; i < run.ids.size(); ++i)
-    for (size_t h = 0; h < run.hybrid.shape.horizon; ++h) {
-      const bool known = h < run.actual[i].size();
-      const double forecast = hybrid.forecasts[i][h];
-      out += fmt::format("{},{},{},{},{}", csv_field(run.ids[i]), csv_field(run.times[i][h]),
-                         known ? "test" : "future",
-                         known ? fmt::format("{}", run.actual[i][h]) : "", forecast);
-      for (size_t level = 0; level < Intervals::levels.size(); ++level) {
-        if (!run.intervals.known()) {
-          out += ",,";
-          continue;
-        }
-        const auto [low, high] = interval(run, i, level, h + 1, forecast);
-        out += fmt::format(",{},{}", low, high);
-      }
-      out += '\n';
-    }
-  return out;
-}
-
-/// id,forecast,forecast,...
-std::string wide_text(const PanelRun& run, const PanelMethod& hybrid) {
-  std::string out;
-  for (size_t i = 0; i < run.ids.size(); ++i) {
-    out += csv_field(run.ids[i]);
-    for (const double y : hybrid.forecasts[i]) out += fmt::format(",{}", y);
-    out += '\n';
-  }
-  return out;
-}
-
-struct Scored {
-  std::vector<PanelMethod> methods;  // the hybrid first
-  std::vector<PanelScores> scores;   // empty where nothing is known
-  size_t naive2 = 0, reference = 0;  // of the methods: naive 2, and seasonal naive or naive
-  std::vector<double> covered;
-};
-
-Scored scored(const PanelRun& run, int64_t workers) {
-  Scored out;
-  out.methods.push_back(
-      {"hybrid", "hybrid", forecast_all(Hybrid(run.prepared, run.hybrid), run.networks, workers)});
-  if (run.actual.front().empty()) return out;
-  for (PanelMethod& m : panel_baselines(run.train, run.season, run.hybrid.shape.horizon, workers))
-    out.methods.push_back(std::move(m));
-  for (size_t i = 0; i < out.methods.size(); ++i) {
-    out.scores.push_back(score(out.methods[i], run.train, run.actual, run.season));
-    if (out.methods[i].name == "naive2") out.naive2 = i;
-    if (out.methods[i].name == (run.season > 1 ? "seasonal_naive" : "naive")) out.reference = i;
-  }
-  out.covered = coverage(run, out.methods[0]);
-  return out;
-}
-
-std::string json_of(const PanelRun& run, const Scored& s) {
-  Json out;
-  for (size_t m = 0; m < s.scores.size(); ++m) {
-    Json& method = out[s.methods[m].name];
-    method["smape"] = s.scores[m].mean_smape;
-    method["mase"] = s.scores[m].mean_mase;
-    method["owa"] = owa(s.scores[m], s.scores[s.naive2]);
-  }
-  out["intervals"] = Json::object();
-  for (size_t i = 0; i < s.covered.size(); ++i)
-    out["intervals"]["coverage_" + std::to_string(Intervals::levels[i])] = s.covered[i];
-  out["series"] = Json::object();
-  for (size_t i = 0; !s.scores.empty() && i < run.ids.size(); ++i) {
-    Json one;
-    one["smape"] = s.scores[0].smape[i];
-    one["mase"] = s.scores[0].mase[i];
-    out["series"][run.ids[i]] = std::move(one);
-  }
-  return out.dump(2) + "\n";
-}
-
-void print_scores(const PanelRun& run, const Scored& s) {
-  fmt::print("{} series, {} ahead\n{:<24}{:>10}{:>8}{:>8}\n", run.ids.size(),
-             run.actual.front().size(), "", "sMAPE", "MASE", "OWA");
-  for (size_t m = 0; m < s.scores.size(); ++m)
-    fmt::print("{:<24}{:>9.3f}%{:>8.3f}{:>8.3f}\n", s.methods[m].title, s.scores[m].mean_smape,
-               s.scores[m].mean_mase, owa(s.scores[m], s.scores[s.naive2]));
-  for (size_t i = 0; i < s.covered.size(); ++i)
-    fmt::print("{}{} % intervals cover {:.1f} %", i ? ", " : "", Intervals::levels[i],
-               100 * s.covered[i]);
-  if (!s.covered.empty()) fmt::print("\n");
+void draw(const PanelRun& run, const PanelReport& s, const std::filesystem::path& directory,
+          bool quiet) {
+  app::draw(page_picture(run, s.methods[0]), directory / "page", "airline", quiet);
+  if (!s.scores.empty())
+    app::draw(mase_picture(s.scores[0], s.methods[0].title, s.scores[s.reference],
+                           s.methods[s.reference].title),
+              directory / "mase", "airline", true);
 }
 
 app::ExitCode forecast(const PanelRun& run, const std::string& directory, bool json, bool csv,
                        bool quiet) {
   const std::filesystem::path path(directory);
-  const Scored s = scored(run, run.settings.training.workers);
-  const std::string text = forecast_text(run, s.methods[0]), metrics = json_of(run, s);
+  const PanelReport s = report_of(run, run.settings.training.workers);
+  const std::string text = forecast_text(run, s.methods[0]), metrics = json_text(run, s);
   app::write_atomically(path / "forecast.csv", text);
   app::write_atomically(path / "forecast_wide.csv", wide_text(run, s.methods[0]));
   app::write_atomically(path / "metrics.json", metrics);
-  app::draw(page_picture(run, s.methods[0]), path / "page", "airline", quiet);
-  if (!s.scores.empty())
-    app::draw(mase_picture(s.scores[0], s.scores[s.reference], s.methods[s.reference].title),
-              path / "mase", "airline", true);
+  draw(run, s, path, quiet);
   if (json || csv) {
     fmt::print("{}", json ? metrics : text);
     return app::ExitCode::ok;
@@ -219,23 +127,6 @@ app::ExitCode forecast(const PanelRun& run, const std::string& directory, bool j
   if (!s.scores.empty()) print_scores(run, s);
   fmt::print("run {}\n", directory);
   return app::ExitCode::ok;
-}
-
-/// What followed, from a file of the wide form.
-void read_actual(PanelRun& run, const std::string& file) {
-  PanelOptions options;
-  options.least = 1;
-  options.positive = false;
-  const Panel panel = read_panel(file, options);
-  std::map<std::string, const Series*> by_id;
-  for (size_t i = 0; i < panel.ids.size(); ++i) by_id[panel.ids[i]] = &panel.series[i];
-  for (size_t i = 0; i < run.ids.size(); ++i) {
-    const auto found = by_id.find(run.ids[i]);
-    require<FormatError>(found != by_id.end(), file, ": no series ", run.ids[i]);
-    const size_t n = std::min(found->second->size(), run.hybrid.shape.horizon);
-    run.actual[i].assign(found->second->values.begin(),
-                         found->second->values.begin() + static_cast<ptrdiff_t>(n));
-  }
 }
 
 }  // namespace
@@ -274,6 +165,9 @@ app::ExitCode fit_panel(const FitSettings& settings, bool json) {
   if (!run.intervals.known() && !s.common.quiet)
     app::note("note   no intervals: the series are too short or too few\n");
   save(run, directory.path());
+  if (!panel.left_out.empty())
+    app::write_atomically(directory / "left_out.txt",
+                          fmt::format("{}\n", fmt::join(panel.left_out, "\n")));
   return forecast(run, s.output, json, false, s.common.quiet);
 }
 
@@ -285,8 +179,35 @@ app::ExitCode forecast_panel(const ForecastSettings& s) {
                                      "at once and no more",
                                      s.horizon, run.hybrid.shape.horizon),
                          "fit with a longer --horizon");
-  if (!s.actual.empty()) read_actual(run, s.actual);
+  if (!s.actual.empty())
+    run.actual = read_actual(s.actual, run.settings.input, run.frequency, run.ids, run.times);
   return forecast(run, s.run, s.json, s.csv, s.quiet);
+}
+
+app::ExitCode info_panel(const std::string& directory) {
+  const PanelRun run = open_panel_run(directory);
+  const HybridSettings& h = run.hybrid;
+  size_t values = 0;
+  for (const auto& y : run.train) values += y.size();
+  fmt::print("run            {}\n", directory);
+  fmt::print("panel          {}: {} series, {}, {} values to learn from; {} left out\n",
+             run.settings.input.file, run.ids.size(), name(run.frequency), values, run.left_out);
+  fmt::print("held out       {} of each\n", run.actual.front().size());
+  fmt::print("model          {}, seasons {} and {}, windows of {}, lstm {} x {}, {} ahead\n",
+             run.model(), h.shape.season1, h.shape.season2, h.window_size(), h.layers, h.hidden,
+             h.shape.horizon);
+  fmt::print("training       {}, {}, adam lr {:g}, {} series per update\n",
+             seeds_text(h.seed, run.settings.training.runs),
+             counted(static_cast<size_t>(h.epochs), "epoch"), h.lr, h.batch);
+  fmt::print("intervals      {}\n", run.intervals.known() ? Intervals::method : "none");
+  return app::ExitCode::ok;
+}
+
+app::ExitCode plot_panel(const std::string& directory) {
+  const PanelRun run = open_panel_run(directory);
+  draw(run, report_of(run, run.settings.training.workers), directory, false);
+  print_files(directory, {"page", "mase"});
+  return app::ExitCode::ok;
 }
 
 }  // namespace tapestry::airline

@@ -5,7 +5,10 @@
 // units of the series' scale, and corrects the smoothed forecasts of the whole horizon at once.
 // Both learn together, by the absolute error (the pinball loss of the median) on the log scale in
 // units of the series' scale to the power 1/2: between MASE, which power 1 is, and sMAPE, power 0.
-// The readout begins at 0, and so the model with the smoothed forecast.
+// Without smoothing (SmoothingShape::smooth) it is an LSTM alone, whose windows are in units of the
+// series' scale from its last value. The readout begins at 0, and so the model with the smoothed
+// forecast. Series of a batch all begin at its first step, so that what a series is forecast to be
+// does not depend on those beside it.
 
 #include <tapestry/examples/airline/panel/prepare.h>
 #include <tapestry/nn/linear.h>
@@ -64,7 +67,7 @@ class Hybrid {
   Batch columns_of(std::span<const int32_t> ids, size_t cut) const;
   Batch batch_of(std::span<const int32_t> ids, size_t cut) const;
   Output run(const Network& network, const Batch& batch, Rng* rng) const;
-  bool learnable(const Batch& batch, size_t row, int64_t origin) const;
+  bool learnable(const Batch& batch, size_t row, size_t origin) const;
 
   std::span<const Prepared> series_;
   HybridSettings settings_;

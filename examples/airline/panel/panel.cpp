@@ -31,29 +31,6 @@ void add(Panel& panel, const PanelOptions& options, const std::string& id, const
   }
 }
 
-/// Rows by series, in the order in which these first appear; the names' column is gone.
-std::vector<std::pair<std::string, Table>> by_series(Table table, const std::string& id_column) {
-  const auto is_it = [&](const Cell& cell) { return cell.text == id_column; };
-  const auto found = std::find_if(table.header.begin(), table.header.end(), is_it);
-  std::string names;
-  for (const Cell& cell : table.header) names += (names.empty() ? "\"" : ", \"") + cell.text + '"';
-  require<FormatError>(found != table.header.end(), table.at(table.header[0]), "no column \"",
-                       id_column, "\"; the columns are ", names);
-  const ptrdiff_t column = found - table.header.begin();
-  table.header.erase(found);
-  std::vector<std::pair<std::string, Table>> out;
-  std::unordered_map<std::string, size_t> places;
-  for (std::vector<Cell>& row : table.rows) {
-    const Cell id = row[static_cast<size_t>(column)];
-    require<FormatError>(!id.text.empty(), table.at(id), "no name of a series");
-    row.erase(row.begin() + column);
-    const auto [place, is_new] = places.try_emplace(id.text, out.size());
-    if (is_new) out.push_back({id.text, {table.file, table.header, {}}});
-    out[place->second].second.rows.push_back(std::move(row));
-  }
-  return out;
-}
-
 /// What the first series that can be read says of all: its columns, its frequency.
 ReadOptions settled(const std::vector<std::pair<std::string, Table>>& parts, ReadOptions options) {
   for (const auto& [id, table] : parts) try {
@@ -134,6 +111,28 @@ void read_wide(Panel& panel, std::string_view text, const PanelOptions& options)
 
 }  // namespace
 
+std::vector<std::pair<std::string, Table>> by_series(Table table, const std::string& id_column) {
+  const auto is_it = [&](const Cell& cell) { return cell.text == id_column; };
+  const auto found = std::find_if(table.header.begin(), table.header.end(), is_it);
+  std::string names;
+  for (const Cell& cell : table.header) names += (names.empty() ? "\"" : ", \"") + cell.text + '"';
+  require<FormatError>(found != table.header.end(), table.at(table.header[0]), "no column \"",
+                       id_column, "\"; the columns are ", names);
+  const ptrdiff_t column = found - table.header.begin();
+  table.header.erase(found);
+  std::vector<std::pair<std::string, Table>> out;
+  std::unordered_map<std::string, size_t> places;
+  for (std::vector<Cell>& row : table.rows) {
+    const Cell id = row[static_cast<size_t>(column)];
+    require<FormatError>(!id.text.empty(), table.at(id), "no name of a series");
+    row.erase(row.begin() + column);
+    const auto [place, is_new] = places.try_emplace(id.text, out.size());
+    if (is_new) out.push_back({id.text, {table.file, table.header, {}}});
+    out[place->second].second.rows.push_back(std::move(row));
+  }
+  return out;
+}
+
 std::vector<std::vector<std::string>> wide_fields(std::string_view text) {
   std::vector<std::vector<std::string>> out;
   while (!text.empty()) {
@@ -153,6 +152,8 @@ size_t Panel::values() const {
 Panel parse_panel(std::string_view text, const std::string& file, const PanelOptions& options) {
   Panel panel;
   panel.file = file;
+  require<FormatError>(text.find_first_not_of(" \t\r\n") != std::string_view::npos, file,
+                       ": the file is empty (expected a row for each value or each series)");
   if (options.id_column.empty())
     read_wide(panel, text, options);
   else

@@ -5,6 +5,7 @@
 // Every series is as read_series() leaves one. One that is not fit is refused with its name and the
 // line, or left out and kept as a note.
 
+#include <tapestry/examples/airline/series/csv.h>
 #include <tapestry/examples/airline/series/series.h>
 
 namespace tapestry::airline {
@@ -27,6 +28,10 @@ struct Panel {
   Frequency frequency() const { return series.front().frequency; }
   size_t season() const { return series.front().season; }
 };
+
+/// The rows of each series of a long table, in the order in which these first appear; the names'
+/// column is gone. Throws FormatError without that column, or for a row that names no series.
+std::vector<std::pair<std::string, Table>> by_series(Table table, const std::string& id_column);
 
 /// The fields of each line that has any; quotes may stand around them.
 std::vector<std::vector<std::string>> wide_fields(std::string_view text);

@@ -36,7 +36,7 @@ std::vector<Prepared> prepare_all(const std::vector<std::string>& ids,
 
 /// id,field,field,...
 template <class T>
-std::string wide_text(const std::vector<std::string>& ids, const std::vector<std::vector<T>>& rows,
+std::string rows_text(const std::vector<std::string>& ids, const std::vector<std::vector<T>>& rows,
                       const std::vector<std::vector<T>>& more = {}) {
   std::string out;
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -65,7 +65,8 @@ HybridSettings panel_settings(const FitSettings& s, Frequency frequency, size_t 
   h.shape = {.season1 = season > 1 ? season : 0,
              .season2 = second > season ? second : 0,
              .horizon = s.horizon,
-             .log = s.training.lstm.preprocessing.log};
+             .log = s.training.lstm.preprocessing.log,
+             .smooth = s.training.model.value_or(Model::hybrid) == Model::hybrid};
   h.seed = s.training.lstm.seed;
   return h;
 }
@@ -77,6 +78,7 @@ PanelRun cut(const Panel& panel, const FitSettings& settings, size_t test) {
   run.season = scoring_season(panel.frequency(), panel.season());
   run.hybrid = panel_settings(settings, panel.frequency(), panel.season());
   run.ids = panel.ids;
+  run.left_out = panel.left_out.size();
   for (const Series& s : panel.series) {
     const auto split = s.values.end() - static_cast<ptrdiff_t>(test);
     run.train.emplace_back(s.values.begin(), split);
@@ -95,37 +97,38 @@ PanelRun cut(const Panel& panel, const FitSettings& settings, size_t test) {
   return run;
 }
 
-Intervals calibrate(const PanelRun& run, int64_t workers,
-                    const std::function<void(int64_t, double)>& on_item) {
-  constexpr size_t origins = 3;
-  const size_t horizon = run.hybrid.shape.horizon;
-  const size_t kept = horizon + (origins - 1) * static_cast<size_t>(run.hybrid.stride_size());
+namespace {
+
+constexpr size_t kOrigins = 3;  // of a series, to calibrate from
+
+/// The training parts without their ends, and with them; from how many origins, a stride apart,
+/// each end is forecast.
+struct Ends {
   std::vector<Prepared> part, whole;
+  std::vector<size_t> origins;
+};
+
+/// Of each series as many origins as leave twice what they take, and what smoothing needs.
+Ends ends_of(const PanelRun& run) {
+  const size_t horizon = run.hybrid.shape.horizon, least = least_values(run.hybrid.shape),
+               stride = static_cast<size_t>(run.hybrid.stride_size());
+  Ends out;
   for (const std::vector<double>& y : run.train) {
-    if (y.size() < 2 * kept + least_values(run.hybrid.shape)) continue;
-    const auto known = std::span<const double>(y).first(y.size() - kept);
-    part.push_back(prepare(known, run.hybrid.shape));
-    whole.push_back(extended(part.back(), std::span<const double>(y).last(kept)));
+    const auto kept = [&](size_t origins) { return horizon + (origins - 1) * stride; };
+    size_t origins = kOrigins;
+    while (origins > 0 && y.size() < 2 * kept(origins) + least) --origins;
+    if (origins == 0) continue;
+    const auto known = std::span<const double>(y).first(y.size() - kept(origins));
+    out.part.push_back(prepare(known, run.hybrid.shape));
+    out.whole.push_back(extended(out.part.back(), std::span<const double>(y).last(kept(origins))));
+    out.origins.push_back(origins);
   }
-  Intervals out{true, {}};
-  if (part.size() * origins < 40) return out;
-  const HybridTraining trained = train(Hybrid(part, run.hybrid), workers, on_item);
-  const Hybrid hybrid(whole, run.hybrid);
-  std::vector<std::vector<double>> errors(horizon);
-  for (size_t first = 0; first < whole.size(); first += 32) {
-    std::vector<int32_t> ids(std::min<size_t>(32, whole.size() - first));
-    std::iota(ids.begin(), ids.end(), static_cast<int32_t>(first));
-    const Hybrid::Paths paths = hybrid.forecast(trained.network, ids, horizon, origins);
-    for (size_t row = 0; row < ids.size(); ++row) {
-      const Prepared& p = whole[first + row];
-      for (size_t k = 0; k < origins; ++k) {
-        const size_t at = p.x.size() - horizon -
-                          (origins - 1 - k) * static_cast<size_t>(run.hybrid.stride_size());
-        for (size_t h = 0; h < horizon; ++h)
-          errors[h].push_back(std::abs(p.x[at + h] - paths[row][k][h]) / p.scale);
-      }
-    }
-  }
+  return out;
+}
+
+/// The conformal rank's value at each distance.
+Intervals quantiles(std::vector<std::vector<double>> errors) {
+  Intervals out;
   for (size_t i = 0; i < Intervals::levels.size(); ++i)
     for (std::vector<double>& e : errors) {
       std::sort(e.begin(), e.end());
@@ -136,11 +139,48 @@ Intervals calibrate(const PanelRun& run, int64_t workers,
   return out;
 }
 
+}  // namespace
+
+double spread(const Prepared& series, const SmoothingShape& shape, size_t known) {
+  const size_t lag = scale_lag(series.x.size(), shape);
+  const size_t from = std::max(lag, known - std::min(known, 4 * shape.horizon));
+  double sum = 0;
+  for (size_t t = from; t < known; ++t) sum += std::abs(series.x[t] - series.x[t - lag]);
+  if (from >= known) return series.scale;
+  return (series.scale + sum / static_cast<double>(known - from)) / 2;
+}
+
+Intervals calibrate(const PanelRun& run, int64_t workers,
+                    const std::function<void(int64_t, double)>& on_item) {
+  const size_t horizon = run.hybrid.shape.horizon,
+               stride = static_cast<size_t>(run.hybrid.stride_size());
+  const Ends ends = ends_of(run);
+  if (std::accumulate(ends.origins.begin(), ends.origins.end(), size_t{0}) < 40) return {};
+  const HybridTraining trained = train(Hybrid(ends.part, run.hybrid), workers, on_item);
+  const Hybrid hybrid(ends.whole, run.hybrid);
+  std::vector<std::vector<double>> errors(horizon);
+  for (size_t first = 0; first < ends.whole.size(); first += 32) {
+    std::vector<int32_t> ids(std::min<size_t>(32, ends.whole.size() - first));
+    std::iota(ids.begin(), ids.end(), static_cast<int32_t>(first));
+    const Hybrid::Paths paths = hybrid.forecast(trained.network, ids, horizon, kOrigins);
+    for (size_t row = 0; row < ids.size(); ++row) {
+      const Prepared& p = ends.whole[first + row];
+      for (size_t k = kOrigins - ends.origins[first + row]; k < kOrigins; ++k) {
+        const size_t at = p.x.size() - horizon - (kOrigins - 1 - k) * stride;
+        const double unit = spread(p, run.hybrid.shape, at);
+        for (size_t h = 0; h < horizon; ++h)
+          errors[h].push_back(std::abs(p.x[at + h] - paths[row][k][h]) / unit);
+      }
+    }
+  }
+  return quantiles(std::move(errors));
+}
+
 const std::vector<std::string>& panel_files() {
   static const std::vector<std::string> files = {
-      "config.json",       "panel.csv",    "times.csv",
-      "model.safetensors", "forecast.csv", "forecast_wide.csv",
-      "metrics.json",      "page.*",       "mase.*"};
+      "config.json",  "panel.csv",         "times.csv",    "model.safetensors",
+      "forecast.csv", "forecast_wide.csv", "metrics.json", "page.*",
+      "mase.*",       "left_out.txt"};
   return files;
 }
 
@@ -154,10 +194,11 @@ void save(const PanelRun& run, const fs::path& directory) {
     tensors.tensors[fmt::format("interval{}", Intervals::levels[i])] =
         row_of(run.intervals.half_widths[i]);
   const size_t test = run.actual.front().size();
-  app::write_atomically(directory / "config.json",
-                        panel_config_text(run.settings, {run.frequency, run.season, test}));
-  app::write_atomically(directory / "panel.csv", wide_text(run.ids, run.train, run.actual));
-  app::write_atomically(directory / "times.csv", wide_text(run.ids, run.times));
+  app::write_atomically(
+      directory / "config.json",
+      panel_config_text(run.settings, {run.frequency, run.season, test, run.left_out}));
+  app::write_atomically(directory / "panel.csv", rows_text(run.ids, run.train, run.actual));
+  app::write_atomically(directory / "times.csv", rows_text(run.ids, run.times));
   write_safetensors(directory / "model.safetensors", tensors);
 }
 
@@ -176,6 +217,7 @@ PanelRun open_panel_run(const std::string& directory) {
   options.least = least_values({.horizon = settings.horizon}) + facts.test;
   PanelRun run = cut(read_panel((path / "panel.csv").string(), options), settings, facts.test);
   run.season = facts.season;
+  run.left_out = facts.left_out;
   run.times.clear();
   for (const auto& row : wide_fields(read_text((path / "times.csv").string()))) {
     run.times.emplace_back(row.begin() + 1, row.end());
@@ -196,7 +238,6 @@ PanelRun open_panel_run(const std::string& directory) {
     from_tensors(run.networks.back(), tensors, fmt::format("run{}.", i));
     run.losses.push_back(numbers(fmt::format("loss{}", i)));
   }
-  run.intervals.relative = true;
   for (size_t i = 0; i < Intervals::levels.size(); ++i)
     run.intervals.half_widths[i] = numbers(fmt::format("interval{}", Intervals::levels[i]));
   return run;

@@ -26,7 +26,10 @@ struct PanelRun {
   std::vector<Prepared> prepared;                  // the training parts
   std::vector<Hybrid::Network> networks;           // of each seed
   std::vector<std::vector<double>> losses;         // [seed][epoch]
-  Intervals intervals;                             // in units of a series' scale
+  Intervals intervals;                             // in units of a series' spread
+  size_t left_out = 0;                             // series of the file that were not fit
+
+  const char* model() const { return hybrid.shape.smooth ? "hybrid" : "lstm"; }
 };
 
 /// What a panel's networks are like, before the horizon is known.
@@ -35,9 +38,13 @@ HybridSettings panel_settings(const FitSettings& settings, Frequency frequency, 
 /// All but the networks: cuts `test` values off every series.
 PanelRun cut(const Panel& panel, const FitSettings& settings, size_t test);
 
-/// Half widths at each distance in units of a series' scale: quantiles of the errors of a network
-/// that has not seen the last values of the training parts, from a few origins among them. None
-/// where the series are too short. Of one series, `known` must be the Prepared of train.
+/// What a series' errors are taken to be in proportion to after its first `known` values: the mean
+/// of its scale and of how much it changed of late, over four horizons.
+double spread(const Prepared& series, const SmoothingShape& shape, size_t known);
+
+/// Half widths at each distance in units of a series' spread: quantiles of the errors of a network
+/// that has not seen the ends of the training parts, from up to three origins in each. None where
+/// there are fewer than 40 origins in all.
 Intervals calibrate(const PanelRun& run, int64_t workers,
                     const std::function<void(int64_t, double)>& on_item);
 

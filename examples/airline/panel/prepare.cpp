@@ -10,6 +10,7 @@ namespace tapestry::airline {
 namespace {
 
 constexpr size_t kLongestLag = 24;  // of the season that a series' scale is measured over
+constexpr double kAll = 100;        // the logit of a rate of 1, from which nothing moves it
 
 /// First states: the level of the first cycle, the first season's mean deviations from it, and half
 /// of what the second one adds.
@@ -94,6 +95,11 @@ Prepared extended(const Prepared& part, std::span<const double> values) {
 
 double Prepared::value(double x_at) const { return log ? std::exp(x_at) : x_at * unit; }
 
+size_t scale_lag(size_t values, const SmoothingShape& shape) {
+  const size_t m = shape.season1;
+  return m > 1 && m <= kLongestLag && values > 2 * m ? m : 1;
+}
+
 size_t least_values(const SmoothingShape& shape) { return 2 * shape.horizon + 8; }
 
 Prepared prepare(std::span<const double> values, const SmoothingShape& shape) {
@@ -113,10 +119,14 @@ Prepared prepare(std::span<const double> values, const SmoothingShape& shape) {
     out.x.push_back(shape.log ? std::log(y) : y / out.unit);
   }
   const size_t n = out.x.size();
-  const bool short_season =
-      shape.season1 > 1 && shape.season1 <= kLongestLag && n > 2 * shape.season1;
-  out.scale = std::max(mean_step(out.x, short_season ? shape.season1 : 1), 1e-4);
+  out.scale = std::max(mean_step(out.x, scale_lag(n, shape)), 1e-4);
 
+  if (!shape.smooth) {
+    out.initial.assign(1 + shape.season1 + shape.season2, 0);
+    out.initial[0] = out.x[0];
+    out.rates = {kAll, -kAll, -kAll};
+    return out;
+  }
   // A season is believed where it is seen three times and forecasts are 3 % better with it.
   const auto with = [&](size_t season1, size_t season2) {
     return first_states(out.x, {.season1 = season1, .season2 = season2});

@@ -13,6 +13,7 @@ struct SmoothingShape {
   size_t season1 = 0, season2 = 0;  // values; 0: there is none
   size_t horizon = 12;
   bool log = true;            // smooth logarithms: a multiplicative season
+  bool smooth = true;         // false: the level is the last value, and there are no seasons
   size_t most_values = 2000;  // the last ones of a series that are used
 };
 
@@ -34,6 +35,10 @@ Prepared prepare(std::span<const double> values, const SmoothingShape& shape);
 
 /// The same with further values at the end, which nothing about it was chosen by.
 Prepared extended(const Prepared& part, std::span<const double> values);
+
+/// What lies between the values whose differences are a series' scale: a season of at most 24,
+/// or 1.
+size_t scale_lag(size_t values, const SmoothingShape& shape);
 
 /// Two horizons, of which one is learnt from, and 8.
 size_t least_values(const SmoothingShape& shape);

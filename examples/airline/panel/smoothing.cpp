@@ -25,13 +25,13 @@ struct Path {
 size_t known(int64_t t, int64_t h, int64_t m) { return static_cast<size_t>(t + (h - 1) % m + 1); }
 
 template <class T>
-void run(Path& p, const T* x, const T* rates, const T* initial, int64_t first, const Sizes& s) {
+void run(Path& p, const T* x, const T* rates, const T* initial, const Sizes& s) {
   const double a = rates[0], b = rates[1], c = rates[2];
   const int64_t steps = static_cast<int64_t>(p.error.size());
-  p.level[static_cast<size_t>(first)] = initial[0];
-  for (int64_t i = 0; i < s.m1; ++i) p.u[static_cast<size_t>(first + i)] = initial[1 + i];
-  for (int64_t i = 0; i < s.m2; ++i) p.v[static_cast<size_t>(first + i)] = initial[1 + s.m1 + i];
-  for (int64_t i = first; i < steps; ++i) {
+  p.level[0] = initial[0];
+  for (int64_t i = 0; i < s.m1; ++i) p.u[static_cast<size_t>(i)] = initial[1 + i];
+  for (int64_t i = 0; i < s.m2; ++i) p.v[static_cast<size_t>(i)] = initial[1 + s.m1 + i];
+  for (int64_t i = 0; i < steps; ++i) {
     const auto t = static_cast<size_t>(i);
     const double season = (s.m1 ? p.u[t] : 0) + (s.m2 ? p.v[t] : 0);
     const double e = x[i] - p.level[t] - season;
@@ -43,11 +43,11 @@ void run(Path& p, const T* x, const T* rates, const T* initial, int64_t first, c
 }
 
 template <class T>
-void read(const Path& p, const T* x, T* out, int64_t t, int64_t first, const Sizes& s) {
+void read(const Path& p, const T* x, T* out, int64_t t, const Sizes& s) {
   const double level = p.level[static_cast<size_t>(t + 1)];
   for (int64_t k = 0; k < s.window; ++k) {
     const int64_t i = t - s.window + 1 + k;
-    if (i < first) continue;
+    if (i < 0) continue;
     const auto at = static_cast<size_t>(i);
     out[k] = static_cast<T>(x[i] - level - (s.m1 ? p.u[at] : 0) - (s.m2 ? p.v[at] : 0));
   }
@@ -58,11 +58,11 @@ void read(const Path& p, const T* x, T* out, int64_t t, int64_t first, const Siz
 
 /// Adds what an origin's outputs owe to the states; `d` holds the states' gradients.
 template <class T>
-void read_backward(Path& d, const T* dy, int64_t t, int64_t first, const Sizes& s) {
+void read_backward(Path& d, const T* dy, int64_t t, const Sizes& s) {
   double& level = d.level[static_cast<size_t>(t + 1)];
   for (int64_t k = 0; k < s.window; ++k) {
     const int64_t i = t - s.window + 1 + k;
-    if (i < first) continue;
+    if (i < 0) continue;
     const double g = dy[k];
     level -= g;
     if (s.m1) d.u[static_cast<size_t>(i)] -= g;
@@ -77,10 +77,9 @@ void read_backward(Path& d, const T* dy, int64_t t, int64_t first, const Sizes& 
 }
 
 template <class T>
-void run_backward(Path& d, const Path& p, const T* rates, T* d_rates, int64_t first,
-                  const Sizes& s) {
+void run_backward(Path& d, const Path& p, const T* rates, T* d_rates, const Sizes& s) {
   double a = 0, b = 0, c = 0;
-  for (int64_t i = static_cast<int64_t>(p.error.size()) - 1; i >= first; --i) {
+  for (int64_t i = static_cast<int64_t>(p.error.size()) - 1; i >= 0; --i) {
     const auto t = static_cast<size_t>(i);
     const double dl = d.level[t + 1];
     const double du = s.m1 ? d.u[static_cast<size_t>(i + s.m1)] : 0;
@@ -105,31 +104,59 @@ void check(const Tensor& rates, const SmoothingBatch& batch) {
   require<ShapeError>(batch.initial.shape() == Shape{rows, 1 + batch.m1 + batch.m2},
                       "smooth: initial states ", batch.initial.shape(), ": expected (", rows, ", ",
                       1 + batch.m1 + batch.m2, ")");
-  const int64_t steps = batch.x.size(1);
-  for (const int32_t t : batch.origins.read<int32_t>())
-    require<IndexError>(t >= 0 && t < steps, "smooth: origin ", t, " of ", steps, " columns");
-  for (const int32_t t : batch.first.read<int32_t>())
-    require<IndexError>(t >= 0 && t < steps, "smooth: a series begins at ", t, " of ", steps,
-                        " columns");
+  require<ShapeError>(batch.lengths.shape() == Shape{rows} && batch.origins.rank() == 2 &&
+                          batch.origins.size(0) == rows,
+                      "smooth: lengths ", batch.lengths.shape(), " and origins ",
+                      batch.origins.shape(), " of ", rows,
+                      " series: expected (series) and (series, "
+                      "origins)");
+  const auto lengths = batch.lengths.read<int32_t>(), origins = batch.origins.read<int32_t>();
+  const auto count = static_cast<size_t>(batch.origins.size(1));
+  for (size_t b = 0; b < lengths.size(); ++b) {
+    require<IndexError>(lengths[b] >= 0 && lengths[b] <= batch.x.size(1), "smooth: a series of ",
+                        lengths[b], " values in ", batch.x.size(1), " columns");
+    for (const int32_t t : origins.subspan(b * count, count))
+      require<IndexError>(t >= -1 && t < lengths[b], "smooth: origin ", t, " of ", lengths[b],
+                          " values");
+  }
 }
+
+/// A batch's rows as they lie in memory.
+template <class T>
+struct Rows {
+  std::span<const int32_t> lengths, origins;
+  std::span<const T> x, initial, rates;
+  size_t steps, states, count;
+
+  Rows(const Tensor& rates_, const SmoothingBatch& batch)
+      : lengths(batch.lengths.read<int32_t>()),
+        origins(batch.origins.read<int32_t>()),
+        x(batch.x.read<T>()),
+        initial(batch.initial.read<T>()),
+        rates(rates_.read<T>()),
+        steps(static_cast<size_t>(batch.x.size(1))),
+        states(static_cast<size_t>(batch.initial.size(1))),
+        count(static_cast<size_t>(batch.origins.size(1))) {}
+
+  const T* series(size_t b) const { return x.data() + b * steps; }
+  std::span<const int32_t> origins_of(size_t b) const { return origins.subspan(b * count, count); }
+  Path path(size_t b, const Sizes& s) const {
+    Path out(lengths[b], s);
+    run(out, series(b), rates.data() + b * 3, initial.data() + b * states, s);
+    return out;
+  }
+};
 
 template <class T>
 Tensor forward(const Tensor& rates, const SmoothingBatch& batch, const Sizes& s) {
-  const auto origins = batch.origins.read<int32_t>(), first = batch.first.read<int32_t>();
-  const int64_t steps = batch.x.size(1), states = batch.initial.size(1),
-                width = s.window + s.horizon;
-  Tensor y =
-      Tensor::zeros({batch.x.size(0), static_cast<int64_t>(origins.size()), width}, rates.dtype());
-  const T* x = batch.x.read<T>().data();
-  const T* initial = batch.initial.read<T>().data();
-  const T* rate = rates.read<T>().data();
+  const Rows<T> rows(rates, batch);
+  const int64_t width = s.window + s.horizon;
+  Tensor y = Tensor::zeros({batch.x.size(0), batch.origins.size(1), width}, rates.dtype());
   T* out = y.write<T>().data();
-  for (int64_t b = 0; b < batch.x.size(0); ++b) {
-    Path path(steps, s);
-    const int64_t begin = first[static_cast<size_t>(b)];
-    run(path, x + b * steps, rate + b * 3, initial + b * states, begin, s);
-    for (const int32_t t : origins) {
-      if (t >= begin) read(path, x + b * steps, out, t, begin, s);
+  for (size_t b = 0; b < rows.lengths.size(); ++b) {
+    const Path path = rows.path(b, s);
+    for (const int32_t t : rows.origins_of(b)) {
+      if (t >= 0) read(path, rows.series(b), out, t, s);
       out += width;
     }
   }
@@ -139,25 +166,19 @@ Tensor forward(const Tensor& rates, const SmoothingBatch& batch, const Sizes& s)
 template <class T>
 Tensor backward(const Tensor& dy, const Tensor& rates, const SmoothingBatch& batch,
                 const Sizes& s) {
-  const auto origins = batch.origins.read<int32_t>(), first = batch.first.read<int32_t>();
-  const int64_t steps = batch.x.size(1), states = batch.initial.size(1),
-                width = s.window + s.horizon;
+  const Rows<T> rows(rates, batch);
   Tensor d_rates = Tensor::zeros(rates.shape(), rates.dtype());
   const Tensor plain = dy.to_contiguous();
-  const T* x = batch.x.read<T>().data();
-  const T* initial = batch.initial.read<T>().data();
-  const T* rate = rates.read<T>().data();
   const T* d_out = plain.read<T>().data();
   T* out = d_rates.write<T>().data();
-  for (int64_t b = 0; b < batch.x.size(0); ++b) {
-    Path path(steps, s), d(steps, s);
-    const int64_t begin = first[static_cast<size_t>(b)];
-    run(path, x + b * steps, rate + b * 3, initial + b * states, begin, s);
-    for (const int32_t t : origins) {
-      if (t >= begin) read_backward(d, d_out, t, begin, s);
-      d_out += width;
+  for (size_t b = 0; b < rows.lengths.size(); ++b) {
+    const Path path = rows.path(b, s);
+    Path d(rows.lengths[b], s);
+    for (const int32_t t : rows.origins_of(b)) {
+      if (t >= 0) read_backward(d, d_out, t, s);
+      d_out += s.window + s.horizon;
     }
-    run_backward(d, path, rate + b * 3, out + b * 3, begin, s);
+    run_backward(d, path, rows.rates.data() + b * 3, out + b * 3, s);
   }
   return d_rates;
 }
@@ -170,10 +191,10 @@ Var smooth(const Var& rates, const SmoothingBatch& batch) {
   const Tensor r = rates.value().to_contiguous();
   const Tensor y = r.dtype() == f64 ? forward<double>(r, batch, s) : forward<float>(r, batch, s);
   return record("smooth", y,
-                wrt(rates, r, batch.x, batch.initial, batch.first, batch.origins, s,
+                wrt(rates, r, batch.x, batch.initial, batch.lengths, batch.origins, s,
                     [](const Tensor& dy, const Tensor& rate, const Tensor& x, const Tensor& initial,
-                       const Tensor& first, const Tensor& origins, Sizes sizes) {
-                      const SmoothingBatch again{x,        initial,  first,        origins,
+                       const Tensor& lengths, const Tensor& origins, Sizes sizes) {
+                      const SmoothingBatch again{x,        initial,  lengths,      origins,
                                                  sizes.m1, sizes.m2, sizes.window, sizes.horizon};
                       return rate.dtype() == f64 ? backward<double>(dy, rate, again, sizes)
                                                  : backward<float>(dy, rate, again, sizes);

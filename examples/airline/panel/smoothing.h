@@ -12,17 +12,18 @@
 
 namespace tapestry::airline {
 
-/// Series of several lengths, aligned at their ends: row b begins at column first[b].
+/// Series of several lengths, each from column 0 on; what is behind its end is not read.
 struct SmoothingBatch {
   Tensor x;        // (B, T)
-  Tensor initial;  // (B, 1 + m1 + m2): l before the first column, u and v from column first[b] on
-  Tensor first;    // (B), i32
-  Tensor origins;  // (P), i32: columns
+  Tensor initial;  // (B, 1 + m1 + m2): l before the first column, u and v from column 0 on
+  Tensor lengths;  // (B), i32
+  Tensor origins;  // (B, P), i32: columns of each series; -1: none
   int64_t m1 = 0, m2 = 0, window = 1, horizon = 1;  // m = 0: no such season
 };
 
 /// rates (B, 3): a, b, c of each series -> (B, P, window + horizon): windows, oldest first, and
-/// forecasts. 0 before a series begins. Gradient with respect to the rates.
+/// forecasts; 0 where there is no origin, and before a series begins. Gradient with respect to the
+/// rates. Throws ShapeError, or IndexError for an origin or a length beyond the end.
 Var smooth(const Var& rates, const SmoothingBatch& batch);
 
 }  // namespace tapestry::airline

@@ -1,8 +1,8 @@
 #pragma once
 // Training of the hybrid by the workers of a parameter server: an update is the mean gradient over
 // a batch of series of about the same length, of which each worker takes a part (sync), so that a
-// number of workers always gives the same bits, and another number the same but for rounding, for
-// dropout, and for what the LSTM sees before a series that is shorter than the others of its item.
+// number of workers always gives the same bits, and another number the same but for rounding and
+// dropout.
 
 #include <tapestry/examples/airline/panel/hybrid.h>
 

@@ -10,6 +10,8 @@ namespace {
 
 constexpr size_t kFewest = 19;  // errors, of which a quantile of 95 % can be taken
 
+double root(double y) { return std::sqrt(std::max(y, 0.0)); }
+
 size_t errors_of(size_t values, size_t horizon) {
   size_t n = 0;
   for (size_t h = 0; h < std::min(values, horizon); ++h) n += values - h;
@@ -50,12 +52,16 @@ double Intervals::half_width(size_t level, size_t distance) const {
 
 double Intervals::low(size_t level, size_t distance, double forecast) const {
   const double w = half_width(level, distance);
-  return relative ? forecast * std::exp(-w) : forecast - w;
+  if (!roots) return forecast - w;
+  const double low = std::max(0.0, root(forecast) - w);
+  return low * low;
 }
 
 double Intervals::high(size_t level, size_t distance, double forecast) const {
   const double w = half_width(level, distance);
-  return relative ? forecast * std::exp(w) : forecast + w;
+  if (!roots) return forecast + w;
+  const double high = root(forecast) + w;
+  return high * high;
 }
 
 size_t calibration_size(size_t known, size_t season, size_t least, size_t horizon) {
@@ -65,28 +71,46 @@ size_t calibration_size(size_t known, size_t season, size_t least, size_t horizo
   return size < 8 || errors_of(size, horizon) < kFewest ? 0 : size;
 }
 
-Intervals calibrate(Forecaster& fit, std::span<const double> calibration, size_t horizon,
-                    bool relative) {
-  require<ValueError>(errors_of(calibration.size(), horizon) >= kFewest,
-                      "intervals: ", calibration.size(), " values to calibrate on, ", horizon,
-                      " ahead: expected so many that there are ", kFewest, " errors");
-  std::vector<std::vector<double>> errors(std::min(horizon, calibration.size()));
-  for (size_t origin = 0; origin < calibration.size(); ++origin) {
-    const size_t ahead = std::min(horizon, calibration.size() - origin);
-    const std::vector<double> forecast = fit.forecast(ahead);
-    for (size_t h = 0; h < ahead; ++h) {
-      const double actual = calibration[origin + h];
-      errors[h].push_back(
-          std::abs(relative ? std::log(actual / forecast[h]) : actual - forecast[h]));
-    }
-    fit.update(calibration[origin]);
+std::vector<size_t> CalibrationPlan::fits() const {
+  std::vector<size_t> out;
+  for (size_t first = known - size; first < known; first += stride) out.push_back(first);
+  return out;
+}
+
+CalibrationPlan plan_calibration(size_t known, size_t season, size_t least, size_t horizon) {
+  constexpr size_t most = 12;  // fits
+  const size_t size = calibration_size(known, season, least, horizon);
+  return {known, size, std::max({size_t{1}, (size + most - 1) / most, known / 40})};
+}
+
+std::vector<std::vector<double>> rolling_forecasts(Forecaster& fit, std::span<const double> next,
+                                                   size_t origins, size_t horizon) {
+  std::vector<std::vector<double>> out;
+  for (size_t origin = 0; origin < origins; ++origin) {
+    if (origin > 0) fit.update(next[origin - 1]);
+    out.push_back(fit.forecast(horizon));
   }
+  return out;
+}
+
+void Calibration::add(std::span<const double> forecast, std::span<const double> actual) {
+  const size_t ahead = std::min({errors_.size(), forecast.size(), actual.size()});
+  for (size_t h = 0; h < ahead; ++h)
+    errors_[h].push_back(
+        std::abs(roots_ ? root(actual[h]) - root(forecast[h]) : actual[h] - forecast[h]));
+}
+
+Intervals Calibration::intervals() const {
+  std::vector<std::vector<double>> errors = errors_;
+  while (!errors.empty() && errors.back().empty()) errors.pop_back();
   const std::vector<double> scale = scales(errors);
   std::vector<double> all;  // in units of the scale at their distance
   for (size_t h = 0; h < errors.size(); ++h)
     for (const double e : errors[h]) all.push_back(scale[h] > 0 ? e / scale[h] : 0);
+  require<ValueError>(all.size() >= kFewest, "intervals: ", all.size(),
+                      " errors to calibrate on: ", kFewest, " are needed");
   std::sort(all.begin(), all.end());
-  Intervals out{relative, {}};
+  Intervals out{roots_, {}};
   for (size_t i = 0; i < Intervals::levels.size(); ++i) {
     // The conformal rank, from 1.
     const double rank =

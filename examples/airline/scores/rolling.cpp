@@ -2,6 +2,8 @@
 #include <tapestry/examples/airline/parallel.h>
 #include <tapestry/examples/airline/scores/rolling.h>
 
+#include <array>
+#include <map>
 #include <mutex>
 
 #include <tapestry/tensor/error.h>
@@ -25,16 +27,45 @@ Pairs pairs(const Rolling& r, const Paths& paths, std::span<const double> values
   return out;
 }
 
-Intervals intervals_at(std::span<const double> train, size_t season, const RollingSettings& s) {
-  const TrainingSettings& t = s.training;
-  const size_t size =
-      calibration_size(train.size(), season, LstmForecaster::minimum(season, t.lstm), s.horizon);
-  const bool log = t.lstm.preprocessing.log;
-  if (size == 0) return {log, {}};
-  const auto known = train.first(train.size() - size);
-  const auto fit =
-      fit_chosen(t, Ensemble(known, season, t.lstm, t.runs, 1), known, season, s.horizon);
-  return calibrate(*fit, train.last(size), s.horizon, log);
+/// A number of values known, and what is fitted on these.
+struct Point {
+  bool origin = false;
+  size_t forecasts = 0;  // from how many values on the chosen method forecasts, to calibrate
+  std::vector<std::vector<double>> chosen = {};  // these forecasts; empty where it fails
+};
+
+CalibrationPlan plan_at(size_t known, size_t season, const RollingSettings& s) {
+  return plan_calibration(known, season, least_of(s.training, season, s.horizon), s.horizon);
+}
+
+std::map<size_t, Point> points(size_t values, size_t season, const RollingSettings& s) {
+  std::map<size_t, Point> out;
+  for (size_t k = 0; k < s.origins; ++k) {
+    const size_t known = values + 1 - s.origins - s.horizon + k;
+    out[known].origin = true;
+    const CalibrationPlan plan = plan_at(known, season, s);
+    for (const size_t first : plan.fits()) {
+      Point& point = out[first];
+      point.forecasts = std::max(point.forecasts, plan.origins(first));
+    }
+  }
+  return out;
+}
+
+/// Of the origin that has seen `train`; none where a fit among its last values failed.
+Intervals intervals_at(std::span<const double> train, size_t season, const RollingSettings& s,
+                       const std::map<size_t, Point>& points) {
+  const bool log = s.training.lstm.preprocessing.log;
+  const CalibrationPlan plan = plan_at(train.size(), season, s);
+  if (plan.size == 0) return {log, {}};
+  Calibration calibration(s.horizon, log);
+  for (const size_t first : plan.fits()) {
+    const Point& point = points.at(first);
+    if (point.chosen.empty()) return {log, {}};
+    for (size_t i = 0; i < plan.origins(first); ++i)
+      calibration.add(point.chosen[i], train.subspan(first + i));
+  }
+  return calibration.intervals();
 }
 
 /// All methods at one origin.
@@ -60,10 +91,39 @@ class Origin {
   std::mutex& mutex_;
 };
 
+/// Every method on `train`, and its forecasts; returns the chosen one, null where it failed.
+std::shared_ptr<Forecaster> fit_all(Rolling& out, std::span<const double> train, size_t season,
+                                    const RollingSettings& s, std::mutex& mutex) {
+  const TrainingSettings& t = s.training;
+  const size_t k = train.size() - out.first;
+  std::array<std::shared_ptr<Forecaster>, 3> own;
+  auto lstm = std::make_shared<Ensemble>(train, season, t.lstm, t.runs, 1);
+  for (size_t run = 0; run < t.runs; ++run)
+    out.runs[run].forecasts[k] = lstm->members()[run].forecast(s.horizon);
+  out.methods[0].forecasts[k] = lstm->forecast(s.horizon);
+  own[0] = lstm;
+  Origin origin(out, k, mutex);
+  origin.attempt([&] {
+    own[1] = fit_hybrid(t, train, season, s.horizon);
+    return own[1]->forecast(s.horizon);
+  });
+  origin.attempt([&] {
+    own[2] = combined(*lstm, train, season);
+    return own[2]->forecast(s.horizon);
+  });
+  for (const Baseline& b : baselines(season))
+    origin.attempt([&] { return checked_forecast(b, train, season, s.horizon); });
+  return own[out.chosen_method];
+}
+
 }  // namespace
 
+size_t fits_of(size_t values, size_t season, const RollingSettings& s) {
+  return points(values, season, s).size();
+}
+
 Rolling roll(std::span<const double> values, size_t season, const RollingSettings& s,
-             const std::function<void()>& on_origin) {
+             const std::function<void()>& on_fit) {
   const TrainingSettings& t = s.training;
   Rolling out{values.size() + 1 - s.origins - s.horizon, s.origins, s.horizon, {}, {}, {}};
   const std::vector<std::vector<double>> empty(s.origins);
@@ -73,24 +133,27 @@ Rolling roll(std::span<const double> values, size_t season, const RollingSetting
                  {"combination", combination_title(season), empty}};
   for (const Baseline& b : baselines(season)) out.methods.push_back({b.name, b.title, empty});
   for (size_t i = 0; i < 3; ++i)
-    if (out.methods[i].name == row_name(t.model)) out.chosen_method = i;
-  out.intervals.resize(s.origins);
+    if (out.methods[i].name == row_name(t.model.value_or(Model::lstm))) out.chosen_method = i;
+  std::map<size_t, Point> all = points(values.size(), season, s);
+  std::vector<std::pair<size_t, Point*>> work;
+  for (auto& [known, point] : all) work.emplace_back(known, &point);
   std::mutex mutex;
 
-  parallel_for(s.origins, t.workers, [&](size_t k) {
-    const auto train = values.first(out.train_size(k));
-    const Ensemble fit(train, season, t.lstm, t.runs, 1);
-    for (size_t run = 0; run < t.runs; ++run)
-      out.runs[run].forecasts[k] = fit.members()[run].forecast(s.horizon);
-    out.methods[0].forecasts[k] = fit.forecast(s.horizon);
-    out.intervals[k] = intervals_at(train, season, s);
-    Origin origin(out, k, mutex);
-    origin.attempt([&] { return fit_hybrid(t, train, season, s.horizon)->forecast(s.horizon); });
-    origin.attempt([&] { return combined(fit, train, season)->forecast(s.horizon); });
-    for (const Baseline& b : baselines(season))
-      origin.attempt([&] { return checked_forecast(b, train, season, s.horizon); });
-    if (on_origin) on_origin();
+  parallel_for(work.size(), t.workers, [&](size_t i) {
+    auto& [known, point] = work[i];
+    const auto train = values.first(known);
+    std::shared_ptr<Forecaster> chosen;
+    if (point->origin) chosen = fit_all(out, train, season, s, mutex);
+    if (point->forecasts > 0) try {
+        if (!chosen) chosen = fit_chosen(t, train, season, s.horizon, 1);
+        point->chosen =
+            rolling_forecasts(*chosen, values.subspan(known), point->forecasts, s.horizon);
+      } catch (const Error&) {  // then the origins behind it have no intervals
+      }
+    if (on_fit) on_fit();
   });
+  for (size_t k = 0; k < s.origins; ++k)
+    out.intervals.push_back(intervals_at(values.first(out.train_size(k)), season, s, all));
   for (Paths& paths : out.methods)
     if (!paths.problem.empty()) paths.forecasts.clear();
   require<ValueError>(out.chosen().problem.empty(), out.chosen().title, ": ", out.chosen().problem);

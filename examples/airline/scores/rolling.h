@@ -33,9 +33,12 @@ struct RollingSettings {
   size_t origins, horizon;
 };
 
-/// Origins end `horizon` values before the last one. `on_origin` is called from any thread.
+/// How many times methods are fitted: at the origins, and before them to calibrate intervals.
+size_t fits_of(size_t values, size_t season, const RollingSettings& settings);
+
+/// Origins end `horizon` values before the last one. `on_fit` is called from any thread.
 Rolling roll(std::span<const double> values, size_t season, const RollingSettings& settings,
-             const std::function<void()>& on_origin = {});
+             const std::function<void()>& on_fit = {});
 
 /// Over all origins and distances.
 Scores score(const Rolling& rolling, const Paths& paths, std::span<const double> values,

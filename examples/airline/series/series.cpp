@@ -119,9 +119,10 @@ Series series_of(const Table& table, const ReadOptions& options) {
   series.file = file;
   series.name = table.header[columns.value].text;
   std::vector<InputRow> rows = read_rows(table, columns, options);
+  const std::string place = rows.empty() ? file + ": " : table.at(*rows[0].value);
   constexpr size_t kFewest = 3;  // two steps show how often there is a value
   const auto require_few = [&](size_t n) {
-    require<FormatError>(n >= kFewest, file, ": ", counted(n, "value"), ", at least ", kFewest,
+    require<FormatError>(n >= kFewest, place, counted(n, "value"), ", at least ", kFewest,
                          " are needed (a series)");
   };
   require_few(rows.size());
@@ -145,8 +146,8 @@ Series series_of(const Table& table, const ReadOptions& options) {
   if (options.missing == Missing::interpolate) interpolate_absent(series);
   require_few(series.size());
   const auto& v = series.values;
-  require<FormatError>(std::any_of(v.begin(), v.end(), [&](double x) { return x != v[0]; }), file,
-                       ": column \"", series.name, "\" is constant (", v[0], " in all ", v.size(),
+  require<FormatError>(std::any_of(v.begin(), v.end(), [&](double x) { return x != v[0]; }), place,
+                       "column \"", series.name, "\" is constant (", v[0], " in all ", v.size(),
                        " rows): there is nothing to forecast");
   return series;
 }
