@@ -3,7 +3,7 @@
 // and what evaluation measures are two functions here, since an objective may be cheaper than the
 // loss it stands for.
 
-#include <tapestry/autograd/ops.h>
+#include <tapestry/autograd/var.h>
 #include <tapestry/tensor/random.h>
 
 namespace tapestry::lm {

@@ -2,6 +2,7 @@
 #include <tapestry/examples/lm/model/sampling.h>
 #include <tapestry/examples/lm/text/tokenizer.h>
 #include <tapestry/examples/lm/training/report_lines.h>
+#include <tapestry/tensor/reduce.h>
 
 #include <algorithm>
 #include <cmath>
@@ -43,12 +44,14 @@ app::Status training_status(const StatusNumbers& n, const Position& position) {
 }
 
 std::vector<std::string> first_loss(const LanguageModel& model, const EncodedCorpus& text) {
-  constexpr int64_t kSentences = 32, kTokens = 8000;
+  constexpr int64_t kSentences = 32, kTokens = 8000, kLogits = 200'000'000;
+  const int64_t words = model.input.table.shape()[0];
   std::vector<int64_t> first;
   for (int64_t i = 0; i < std::min(kSentences, text.sentences()); ++i) first.push_back(i);
-  const Batch batch = pieces(make_batch(text, first), kTokens).front();
-  const double loss = mean(model.token_losses(batch)).value().item();
-  const double uniform = std::log(static_cast<double>(model.input.table.shape()[0]));
+  const Batch batch =
+      pieces(make_batch(text, first), std::clamp<int64_t>(kLogits / words, 1, kTokens)).front();
+  const double loss = mean(model.token_losses(batch).value()).item();
+  const double uniform = std::log(static_cast<double>(words));
   std::vector<std::string> out{fmt::format("first loss {:.3f}, ln V {:.3f}", loss, uniform)};
   if (!(std::abs(loss - uniform) < 0.1 * uniform))
     out.push_back("warning: the first loss is far from ln V; is the initialisation too wide?");

@@ -2,6 +2,7 @@
 // The update rule and the learning rate over time that settings name.
 
 #include <tapestry/examples/lm/settings.h>
+#include <tapestry/optim/rule.h>
 #include <tapestry/optim/schedule.h>
 
 namespace tapestry::lm {
