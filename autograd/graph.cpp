@@ -8,6 +8,12 @@
 #include <tapestry/tensor/reduce.h>
 
 namespace tapestry {
+namespace {
+
+/// Makes a tensor undefined; less work than assigning one that is.
+void drop(Tensor& t) { const Tensor gone = std::move(t); }
+
+}  // namespace
 
 void* Arena::take(size_t bytes) {
   bytes = (bytes + 15) & ~size_t{15};
@@ -46,15 +52,16 @@ void Graph::keep_target(const Target& t) {
   targets_.push_back(t);
 }
 
-Var Graph::add_node(const char* name, Tensor value, uint32_t outputs) {
+void Graph::add_node(const char* name, Var& value, uint32_t outputs) {
+  value.stand_for(serial_, static_cast<uint32_t>(nodes_.size()));
   nodes_.push_back({name, serial_, value.shape(), value.dtype(),
                     static_cast<uint32_t>(rules_.size()), static_cast<uint32_t>(saved_.size()),
                     static_cast<uint32_t>(targets_.size()), outputs});
-  return Var(std::move(value), serial_, static_cast<uint32_t>(nodes_.size() - 1));
 }
 
 Var Graph::placeholder(const char* name, Tensor value) {
-  Var out = add_node(name, std::move(value));
+  Var out(std::move(value));
+  add_node(name, out);
   nodes_.back().opaque = true;
   return out;
 }
@@ -63,20 +70,14 @@ void Graph::add_segment(size_t first, std::shared_ptr<Segment> segment) {
   if (first < nodes_.size()) stretches_.push_back({first, nodes_.size(), std::move(segment)});
 }
 
-Graph::Part Graph::begin_of(size_t node) const {
-  if (node == 0) return {};
-  const Node& before = nodes_[node - 1];
-  return {before.rule_end, before.saved_end, before.target_end};
-}
-
 Graph::Mark Graph::mark() const {
   return {nodes_.size(),   rules_.size(),     saved_.size(),
           targets_.size(), stretches_.size(), arena_.mark()};
 }
 
 void Graph::shrink(size_t nodes, const Part& to) {
-  nodes_.resize(nodes);
-  rules_.resize(to.rule);
+  nodes_.erase(nodes_.begin() + static_cast<std::ptrdiff_t>(nodes), nodes_.end());
+  rules_.erase(rules_.begin() + static_cast<std::ptrdiff_t>(to.rule), rules_.end());
   while (saved_.size() > to.saved) saved_.pop_back();
   while (targets_.size() > to.target) {
     Leaf* leaf = targets_.back().leaf;
@@ -88,7 +89,7 @@ void Graph::shrink(size_t nodes, const Part& to) {
 void Graph::roll_back(const Mark& mark) {
   if (nodes_.size() > mark.nodes) serial_ = new_serial();
   for (size_t i = mark.nodes, n = std::min(nodes_.size(), grads_.size()); i < n; ++i)
-    grads_[i] = Tensor();
+    drop(grads_[i]);
   while (stretches_.size() > mark.segments) stretches_.pop_back();
   shrink(mark.nodes, {mark.rules, mark.saved, mark.targets});
   arena_.reset(mark.arena);
@@ -121,8 +122,11 @@ void Graph::answer(uint32_t node) {
 Grad Graph::grad_of(const Target& t) {
   if (!wanted(t)) return {};
   if (!t.leaf) return {&grads_[t.node], nullptr, nodes_[t.node].shape, nodes_[t.node].dtype};
-  if (!request_) return t.leaf->grad();
-  return {&request_->find(t)->gradient, nullptr, t.leaf->value.shape(), t.leaf->value.dtype()};
+  if (request_)
+    return {&request_->find(t)->gradient, nullptr, t.leaf->value.shape(), t.leaf->value.dtype()};
+  (t.leaf->held ? touched_held_ : touched_loose_) = true;
+  if (!t.leaf->held) loose_ = t.leaf->value.shape();
+  return t.leaf->grad();
 }
 
 void Graph::contribute(const Target& t, Tensor d) {
@@ -131,7 +135,7 @@ void Graph::contribute(const Target& t, Tensor d) {
 }
 
 void Graph::drop_gradients() {
-  for (size_t i = 0, n = std::min(nodes_.size(), grads_.size()); i < n; ++i) grads_[i] = Tensor();
+  for (size_t i = 0, n = std::min(nodes_.size(), grads_.size()); i < n; ++i) drop(grads_[i]);
 }
 
 /// Whether a segment is one of those that nodes [first, last) may end with.
@@ -179,34 +183,30 @@ void Graph::run_segment(size_t stretch) {
 
 void Graph::run_rules(size_t i) {
   const Node& node = nodes_[i];
-  const size_t end = i + node.outputs;
+  const std::span<Tensor> dy(&grads_[i], node.outputs);
   if (request_) [[unlikely]]
-    for (size_t k = i; k < end; ++k) answer(static_cast<uint32_t>(k));
-  const size_t begin = begin_of(i).rule;
-  const Tensor* given = nullptr;  // the first
-  uint32_t versions = 0;          // their sum: a version never falls
-  for (size_t k = i; k < end; ++k) {
-    if (!grads_[k].defined()) continue;
-    if (!given) given = &grads_[k];
-    versions += grads_[k].version();
-  }
-  if (!given) return;
-  if (begin == node.rule_end) return void(grads_[i] = Tensor());
+    for (size_t k = 0; k < dy.size(); ++k) answer(static_cast<uint32_t>(i + k));
+  const auto given = std::find_if(dy.begin(), dy.end(), [](auto& d) { return d.defined(); });
+  if (given == dy.end()) return;
+  const size_t first = begin_of(i).rule;
+  if (first == node.rule_end) return drop(dy[0]);
+  const auto versions = [&] {  // a version never falls
+    uint32_t sum = 0;
+    for (const Tensor& d : dy) sum += d.version();
+    return sum;
+  };
+  const uint32_t before = versions();
   running_ = i;
   if (recording.observer) [[unlikely]]
     recording.observer->backward_begin(node.name, i, *given);
-  const Tensor* dy = &grads_[i];
-  for (size_t k = node.rule_end; k-- > begin;) rules_[k].run(*this, rules_[k], dy);
-  for (size_t k = i; k < end; ++k)
-    if (grads_[k].defined()) versions -= grads_[k].version();
-  require<TapeError>(versions == 0, "backward of ", node.name, " (#", i,
+  for (size_t k = node.rule_end; k-- > first;) rules_[k].run(*this, rules_[k], dy.data());
+  require<TapeError>(versions() == before, "backward of ", node.name, " (#", i,
                      "): a rule modified the gradient ", node.shape, " it was given in place");
   if (recording.observer) [[unlikely]] {
     recording.observer->backward_end(node.name, i);
     show_gradients(i);
   }
-  for (size_t k = i; k < end; ++k) grads_[k] = Tensor();
-  if (flow_.leaves && !request_) note_leaves(i);
+  for (Tensor& d : dy) drop(d);
 }
 
 void Graph::show_gradients(size_t i) const {
@@ -220,14 +220,6 @@ void Graph::show_gradients(size_t i) const {
     if (t.leaf && !request_ && !t.leaf->rows.empty())
       recording.observer->gradient(nodes_[i].name, i, t.leaf->rows.back().values);
   }
-}
-
-void Graph::note_leaves(size_t i) {
-  for (size_t k = begin_of(i).target; k < nodes_[i].target_end; ++k)
-    if (const Leaf* leaf = targets_[k].leaf) {
-      (leaf->held ? touched_held_ : touched_loose_) = true;
-      if (!leaf->held) loose_ = leaf->value.shape();
-    }
 }
 
 void Graph::require_all_held() const {

@@ -117,8 +117,10 @@ class Graph {
             static_cast<uint32_t>(saved_.size())};
   }
   void add_rule(const Rule& rule) { rules_.push_back(rule); }
-  /// A node that owns what was added since the one before; `value` as a Var that stands for it.
-  Var add_node(const char* name, Tensor value, uint32_t outputs = 1);
+  /// A node that owns what was added since the one before; `value` stands for it then.
+  void add_node(const char* name, Var& value, uint32_t outputs = 1);
+  /// Forgets what was added since the last node.
+  void drop_unowned() { shrink(nodes_.size(), begin_of(nodes_.size())); }
   /// A node without rules: its gradient is what a segment takes.
   Var placeholder(const char* name, Tensor value);
   /// Nodes [first, size()) are run backward by `segment`.
@@ -181,16 +183,19 @@ class Graph {
     bool running = false;
   };
   struct Part {  // of rules, saved tensors and targets: those of one node
-    size_t rule, saved, target;
+    size_t rule = 0, saved = 0, target = 0;
   };
-  Part begin_of(size_t node) const;
+  Part begin_of(size_t node) const {
+    if (node == 0) return {};
+    const Node& before = nodes_[node - 1];
+    return {before.rule_end, before.saved_end, before.target_end};
+  }
   void answer(uint32_t node);
   void run_rules(size_t node);
   static bool is_in(const Stretch& s, size_t first, size_t last);
   void run_segment(size_t stretch);
   void shrink(size_t nodes, const Part& to);
   void show_gradients(size_t node) const;
-  void note_leaves(size_t node);
   [[noreturn]] void refuse_modified(const Saved& s) const;
 
   std::vector<Node> nodes_;

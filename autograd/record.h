@@ -238,13 +238,12 @@ template <size_t M, class... W>
 bool add_all_rules(Graph& graph, const char* name, const W&... w) {
   graph.require_recording(name);
   [[maybe_unused]] int input = 0;
-  const Graph::Mark before = graph.mark();
   try {
     [[maybe_unused]] bool any = false;
     ((any |= add_rules<M>(graph, name, input, w)), ...);
     return any;
   } catch (...) {  // else the next op would inherit these rules
-    graph.roll_back(before);
+    graph.drop_unowned();
     throw;
   }
 }
@@ -254,11 +253,9 @@ bool add_all_rules(Graph& graph, const char* name, const W&... w) {
 /// The result of an op: its value, and, while a Tape records, how to run it backward.
 template <class... W>
 Var record(const char* name, Tensor value, const W&... w) {
-  Var out;
+  Var out(std::move(value));  // a constant, unless
   if (recording.tape && detail::add_all_rules<1>(recording.tape->graph(), name, w...))
-    out = recording.tape->graph().add_node(name, std::move(value));
-  else
-    out = Var(std::move(value));  // a constant
+    recording.tape->graph().add_node(name, out);
   if (recording.observer) [[unlikely]]
     Observer::notify(name, out);
   return out;
@@ -269,12 +266,10 @@ template <size_t M, class... W>
 std::array<Var, M> record_all(const char* name, const std::array<Tensor, M>& values,
                               const W&... w) {
   std::array<Var, M> out;
+  for (size_t i = 0; i < M; ++i) out[i] = values[i];
   if (recording.tape && detail::add_all_rules<M>(recording.tape->graph(), name, w...)) {
     uint32_t outputs = M;  // the first node has the rules
-    for (size_t i = 0; i < M; ++i)
-      out[i] = recording.tape->graph().add_node(name, values[i], std::exchange(outputs, 0));
-  } else {
-    for (size_t i = 0; i < M; ++i) out[i] = values[i];
+    for (Var& v : out) recording.tape->graph().add_node(name, v, std::exchange(outputs, 0));
   }
   if (recording.observer) [[unlikely]]
     for (const Var& v : out) Observer::notify(name, v);

@@ -70,7 +70,9 @@ void Tape::backward(const Var& y, const Tensor& dy) {
 Var Tape::watch(Tensor x) {
   graph_->require_recording("watch");
   require_defined("watch", x);
-  return graph_->add_node("watch", std::move(x));
+  Var out(std::move(x));
+  graph_->add_node("watch", out);
+  return out;
 }
 
 std::vector<Tensor> Tape::gradients(const Var& y, std::span<const Var> inputs, const Tensor& dy) {

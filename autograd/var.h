@@ -17,10 +17,6 @@ class Var {
   Var() = default;
   Var(Tensor value) : value_(std::move(value)) {}                            // NOLINT: a constant
   Var(const Parameter& p) : value_(p.guarded().tensor), origin_{p.ref()} {}  // NOLINT: a leaf
-  /// The value of a node.
-  Var(Tensor value, uint64_t serial, uint32_t node)
-      : value_(std::move(value)), origin_{{}, serial, node} {}
-
   /// Throws TapeError for a value that other threads update.
   const Tensor& value() const {
     if (origin_.leaf && origin_.leaf->guard) [[unlikely]]
@@ -35,6 +31,11 @@ class Var {
   DType dtype() const { return value_.dtype(); }
   bool defined() const { return value_.defined(); }
   const Origin& origin() const { return origin_; }
+  /// Makes it, a constant, the value of a node.
+  void stand_for(uint64_t serial, uint32_t node) {
+    origin_.serial = serial;
+    origin_.node = node;
+  }
 
   /// The same value as a constant: nothing flows back through it. Shares the elements.
   Var detach() const { return Var(value()); }

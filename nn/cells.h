@@ -17,8 +17,17 @@ inline Var project(const Var& x, const Parameter& w, const Parameter& bias) {
   if (!w.defined()) return bias.defined() ? x + bias : x;
   return bias.defined() ? affine(x, w, bias) : matmul(x, w);
 }
-inline Var zeros(int64_t batch, int64_t width, const Parameter& like) {
-  return Tensor::zeros({batch, width}, like.value().dtype());
+/// A state before the first step: (batch, hidden) for weights w_hh (hidden, ..).
+inline Var zeros(int64_t batch, const Parameter& w_hh) {
+  return Tensor::zeros({batch, w_hh.shape()[0]}, w_hh.value().dtype());
+}
+/// Draws the weights that all cells have.
+template <class Cell>
+void draw(Cell& cell, int64_t in, int64_t hidden, Rng& rng, const typename Cell::Options& options) {
+  const int64_t width = Cell::gates * hidden;
+  if (in > 0) cell.w_ih = Parameter(uniform_fan_in({in, width}, in, rng, options.dtype));
+  cell.w_hh = Parameter(uniform_fan_in({hidden, width}, hidden, rng, options.dtype));
+  if (options.bias) cell.bias = Parameter(uniform_fan_in({width}, hidden, rng, options.dtype));
 }
 }  // namespace detail
 
@@ -45,12 +54,9 @@ struct RNNCell {
   Parameter w_ih, w_hh, bias;
   FIELDS(w_ih, w_hh, bias)
   Activation activation = Activation::tanh;
-
   RNNCell(int64_t in, int64_t hidden, Rng& rng, Options options = {})
       : activation(options.activation) {
-    if (in > 0) w_ih = Parameter(uniform_fan_in({in, hidden}, in, rng, options.dtype));
-    w_hh = Parameter(uniform_fan_in({hidden, hidden}, hidden, rng, options.dtype));
-    if (options.bias) bias = Parameter(uniform_fan_in({hidden}, hidden, rng, options.dtype));
+    detail::draw(*this, in, hidden, rng, options);
   }
   Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
   State step(const Var& xw, const State& s) const { return step(xw, s, w_hh); }
@@ -58,7 +64,7 @@ struct RNNCell {
     const Var z = affine(s.h, w, xw);
     return {activation == Activation::tanh ? tanh(z) : relu(z)};
   }
-  State zero(int64_t batch) const { return {detail::zeros(batch, w_hh.shape()[0], w_hh)}; }
+  State zero(int64_t batch) const { return {detail::zeros(batch, w_hh)}; }
 };
 
 /// Gates in the order i, f, g, o; formulas in tensor/gates.h. One bias (two would only be summed).
@@ -71,11 +77,8 @@ struct LSTMCell {
   };
   Parameter w_ih, w_hh, bias;
   FIELDS(w_ih, w_hh, bias)
-
   LSTMCell(int64_t in, int64_t hidden, Rng& rng, Options options = {}) {
-    if (in > 0) w_ih = Parameter(uniform_fan_in({in, 4 * hidden}, in, rng, options.dtype));
-    w_hh = Parameter(uniform_fan_in({hidden, 4 * hidden}, hidden, rng, options.dtype));
-    if (options.bias) bias = Parameter(uniform_fan_in({4 * hidden}, hidden, rng, options.dtype));
+    detail::draw(*this, in, hidden, rng, options);
   }
   Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
   State step(const Var& xw, const State& s) const { return step(xw, s, w_hh); }
@@ -84,8 +87,7 @@ struct LSTMCell {
     return {h, c};
   }
   State zero(int64_t batch) const {
-    const Var z = detail::zeros(batch, w_hh.shape()[0], w_hh);
-    return {z, z};
+    return {detail::zeros(batch, w_hh), detail::zeros(batch, w_hh)};
   }
 };
 
@@ -99,20 +101,16 @@ struct GRUCell {
   };
   Parameter w_ih, w_hh, bias, bias_hh;
   FIELDS(w_ih, w_hh, bias, bias_hh)
-
   GRUCell(int64_t in, int64_t hidden, Rng& rng, Options options = {}) {
-    if (in > 0) w_ih = Parameter(uniform_fan_in({in, 3 * hidden}, in, rng, options.dtype));
-    w_hh = Parameter(uniform_fan_in({hidden, 3 * hidden}, hidden, rng, options.dtype));
-    if (!options.bias) return;
-    bias = Parameter(uniform_fan_in({3 * hidden}, hidden, rng, options.dtype));
-    bias_hh = Parameter(uniform_fan_in({3 * hidden}, hidden, rng, options.dtype));
+    detail::draw(*this, in, hidden, rng, options);
+    if (options.bias) bias_hh = Parameter(uniform_fan_in({3 * hidden}, hidden, rng, options.dtype));
   }
   Var input(const Var& x) const { return detail::project(x, w_ih, bias); }
   State step(const Var& xw, const State& s) const { return step(xw, s, w_hh); }
   State step(const Var& xw, const State& s, const Var& w) const {
     return {gru_gates(xw, bias_hh.defined() ? affine(s.h, w, bias_hh) : matmul(s.h, w), s.h)};
   }
-  State zero(int64_t batch) const { return {detail::zeros(batch, w_hh.shape()[0], w_hh)}; }
+  State zero(int64_t batch) const { return {detail::zeros(batch, w_hh)}; }
 };
 
 }  // namespace tapestry

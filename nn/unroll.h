@@ -97,6 +97,29 @@ State with_vars(State like, const Values& values) {
   return like;
 }
 
+/// Results that come one after the other, in one tensor: none is held twice.
+class Joined {
+ public:
+  explicit Joined(int64_t rows) : rows_(rows) {}
+  void add(const Var& part) {
+    if (parts_.empty()) {
+      Shape shape = part.shape();
+      shape[0] = rows_;
+      whole_ = Tensor::empty(shape, part.dtype());
+    }
+    Tensor place = whole_.narrow(0, filled_, part.size(0));
+    place.copy_(part.value());
+    filled_ += part.size(0);
+    parts_.push_back(record("place", place, wrt(part, [](const Tensor& dy) { return dy; })));
+  }
+  Var all() const { return joined(whole_, parts_, 0); }
+
+ private:
+  int64_t rows_, filled_ = 0;
+  Tensor whole_;
+  PoolVector<Var> parts_;
+};
+
 /// Where a walk over the time steps has come to.
 template <class State>
 struct Walk {
@@ -105,6 +128,11 @@ struct Walk {
   PoolVector<State> ended;  // latest first: the slots that end early are the last ones
 
   Var y() const { return ys.size() == 1 ? ys[0] : concat(ys); }
+  /// The states behind the last steps, in slot order.
+  State last() {
+    ended.insert(ended.begin(), s);
+    return join_states<State>(ended);
+  }
 };
 
 /// Time steps [begin, end). offsets[t - begin + 1] is the first row of step t, and offsets[0] that
@@ -129,18 +157,12 @@ void walk(Walk<State>& w, int64_t begin, int64_t end, std::span<const int64_t> o
 /// The offsets that walk() needs.
 PoolVector<int64_t> walk_offsets(const Packing& p, int64_t begin, int64_t end);
 
-template <class State>
-Unrolled<State> finish(Walk<State>& w) {
-  w.ended.insert(w.ended.begin(), w.s);
-  return {w.y(), join_states<State>(w.ended)};
-}
-
 /// One time step after the other.
 template <class State, class Step, class Cut>
 Unrolled<State> unroll_sequentially(const Packing& p, State s, Step&& step, Cut&& cut) {
   Walk<State> w{std::move(s), {}, {}};
   walk(w, 0, p.steps(), walk_offsets(p, 0, p.steps()), step, cut);
-  return finish(w);
+  return {w.y(), w.last()};
 }
 
 /// The same, `length` steps at a time in a checkpoint; make(first_row, rows) is the step for these
@@ -148,6 +170,7 @@ Unrolled<State> unroll_sequentially(const Packing& p, State s, Step&& step, Cut&
 template <class State, class Make, class Cut>
 Unrolled<State> unroll_recomputed(const Packing& p, State s, int64_t length, Make make, Cut cut) {
   Walk<State> all{std::move(s), {}, {}};
+  Joined y(p.rows());
   for (int64_t begin = 0; begin < p.steps(); begin += length) {
     const int64_t end = std::min(begin + length, p.steps());
     auto stretch = [begin, end, make, cut,
@@ -156,12 +179,12 @@ Unrolled<State> unroll_recomputed(const Packing& p, State s, int64_t length, Mak
       walk(w, begin, end, offsets, make(offsets[1], offsets.back() - offsets[1]), cut);
       return std::tuple(w.y(), std::move(w.s), std::move(w.ended));
     };
-    auto [y, last, ended] = checkpoint(std::move(stretch), all.s);
-    all.ys.push_back(std::move(y));
+    auto [part, last, ended] = checkpoint(std::move(stretch), all.s);
+    y.add(part);
     all.s = std::move(last);
     all.ended.insert(all.ended.begin(), ended.begin(), ended.end());
   }
-  return finish(all);
+  return {y.all(), all.last()};
 }
 
 /// The states that enter each row, computed without recording.

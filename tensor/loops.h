@@ -103,12 +103,13 @@ Tensor map(const char* op, const Tensor& a, F f) {
 template <class F>
 Tensor zip(const char* op, const Tensor& a, const Tensor& b, F f) {
   require_same_dtype(op, a, b);
-  Tensor out = Tensor::empty(broadcast(op, a.shape(), b.shape()), a.dtype());
+  const bool same = a.shape() == b.shape();
+  Tensor out = Tensor::empty(same ? a.shape() : broadcast(op, a.shape(), b.shape()), a.dtype());
   dispatch(op, a.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* o = out.data<T>();
     const T *x = a.data<T>(), *y = b.data<T>();
-    if (a.contiguous() && b.contiguous() && a.shape() == b.shape()) {
+    if (same && a.contiguous() && b.contiguous()) {
       for (int64_t i = 0, n = out.numel(); i < n; ++i) o[i] = f(x[i], y[i]);
       return;
     }
@@ -133,15 +134,16 @@ Tensor zip(const char* op, const Tensor& a, const Tensor& b, F f) {
 template <class F>
 void update(const char* op, const Tensor& target, const Tensor& source, F f) {
   require_same_dtype(op, target, source);
-  require<ShapeError>(broadcast(op, target.shape(), source.shape()) == target.shape(), op, ": ",
-                      source.shape(), " does not broadcast to ", target.shape());
+  const bool same = target.shape() == source.shape();
+  require<ShapeError>(same || broadcast(op, target.shape(), source.shape()) == target.shape(), op,
+                      ": ", source.shape(), " does not broadcast to ", target.shape());
   if (must_copy_source(op, target, source)) return update(op, target, source.clone(), f);
   target.bump();
   dispatch(op, target.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* o = target.data<T>();
     const T* x = source.data<T>();
-    if (target.contiguous() && source.contiguous() && target.shape() == source.shape()) {
+    if (same && target.contiguous() && source.contiguous()) {
       for (int64_t i = 0, n = target.numel(); i < n; ++i) f(o[i], x[i]);
       return;
     }

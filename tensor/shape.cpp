@@ -13,6 +13,10 @@ Shape::Shape(std::span<const int64_t> sizes) {
 }
 
 int64_t checked_numel(const Shape& shape) {
+  uint64_t bits = 0;
+  for (const int64_t size : shape.sizes()) bits |= static_cast<uint64_t>(size);
+  if (bits >> 10 == 0) return shape.numel();  // the usual case: six factors below 2^10
+
   int64_t product = 1;  // sizes of 0 are left out, so that strides do not wrap around either
   for (int i = 0; i < shape.rank(); ++i) {
     const int64_t size = shape[i];
@@ -63,7 +67,6 @@ Strides contiguous_strides(const Shape& shape) {
 }
 
 Shape broadcast(const char* op, const Shape& a, const Shape& b) {
-  if (a == b) return a;
   Shape out = a.rank() >= b.rank() ? a : b;
   for (int i = 0; i < out.rank(); ++i) {
     const int in_a = i - out.rank() + a.rank(), in_b = i - out.rank() + b.rank();

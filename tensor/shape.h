@@ -30,7 +30,11 @@ class Shape {
     return (sizes_[0] * sizes_[1]) * (sizes_[2] * sizes_[3]) * (sizes_[4] * sizes_[5]);
   }
   const std::array<int64_t, kMaxRank>& sizes() const { return sizes_; }  // 1 beyond the rank
-  bool operator==(const Shape&) const = default;
+  bool operator==(const Shape& other) const {
+    int64_t differ = rank_ - other.rank_;
+    for (size_t i = 0; i < kMaxRank; ++i) differ |= sizes_[i] ^ other.sizes_[i];
+    return differ == 0;
+  }
 
   /// The same sizes without `dim`, or with `size` put before `dim`; throw IndexError, and
   /// ShapeError when there is no room.

@@ -11,25 +11,28 @@ struct Piece {  // of a joined tensor
   int dim;
   int64_t start, count;
 };
+
+/// `whole`, which is the parts joined, as their concat.
+inline Var joined(Tensor whole, std::span<const Var> parts, int dim) {
+  PoolVector<Piece> pieces;
+  int64_t start = 0;
+  for (const Var& part : parts) {
+    pieces.push_back({dim, start, part.size(dim)});
+    start += pieces.back().count;
+  }
+  return record(
+      "concat", std::move(whole),
+      wrt_each(parts, std::span<const Piece>(pieces), [](const Tensor& dy, const Piece& p) {
+        return dy.narrow(p.dim, p.start, p.count);
+      }));
+}
 }  // namespace detail
 
 /// Joins along an existing dim.
 inline Var concat(std::span<const Var> parts, int dim = 0) {
   PoolVector<Tensor> values;
-  PoolVector<detail::Piece> pieces;
-  int64_t start = 0;
-  for (const Var& part : parts) {
-    require_defined("concat", part.value());
-    const int64_t count = part.shape()[normalize_dim("concat", part.shape(), dim)];
-    values.push_back(part.value());
-    pieces.push_back({dim, start, count});
-    start += count;
-  }
-  return record("concat", concat(values, dim),
-                wrt_each(parts, std::span<const detail::Piece>(pieces),
-                         [](const Tensor& dy, const detail::Piece& p) {
-                           return dy.narrow(p.dim, p.start, p.count);
-                         }));
+  for (const Var& part : parts) values.push_back(part.value());
+  return detail::joined(concat(values, dim), parts, dim);
 }
 inline Var concat(std::initializer_list<Var> parts, int dim = 0) {
   return concat(std::span(parts.begin(), parts.size()), dim);

@@ -126,15 +126,30 @@ struct AirlineStep {
 };
 
 /// An LSTM of 128 units reads 1,000 steps of 16 sequences and answers with one number: one update.
+/// `every`: a checkpoint per so many steps; 0: none. `recompute`: the same by the RNN itself, which
+/// keeps all outputs.
 struct LongStep {
   Rng rng{1};
   Forecaster model{RNN<LSTMCell>(2, 128, rng), Linear(128, 1, rng)};
   Optimizer optimizer{model, SGD{.lr = 0.01}};
   Var x = uniform({1000, 16, 2}, 1, rng), y = uniform({16, 1}, 1, rng);
 
-  explicit LongStep(int64_t recompute) { model.rnn.bptt.recompute = recompute; }
+  int64_t every;
+
+  LongStep(int64_t checkpoint_every, int64_t recompute) : every(checkpoint_every) {
+    model.rnn.bptt.recompute = recompute;
+  }
   void operator()() {
-    update(optimizer, [&] { return mse(model.out(output(model.rnn(x).state)), y); });
+    update(optimizer, [&] { return mse(model.out(output(read())), y); });
+  }
+  RNN<LSTMCell>::State read() const {
+    if (every == 0) return model.rnn(x).state;
+    auto state = model.rnn.zero(x.size(1));
+    for (int64_t t = 0; t < x.size(0); t += every)
+      state = checkpoint(
+          [this, t](const auto& from) { return model.rnn(narrow(x, 0, t, every), {}, from).state; },
+          state);
+    return state;
   }
 };
 
