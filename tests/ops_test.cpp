@@ -56,6 +56,13 @@ const Tensor& ids() {
   static const Tensor t = Tensor::indices({4, 0, 2, 2});
   return t;
 }
+const Candidates& candidates() {
+  static const Candidates c = [] {
+    Rng rng(kSeed);
+    return CandidateSampler(std::vector<int64_t>{9, 4, 3, 2, 0}).draw(ids(), 1, rng);
+  }();
+  return c;
+}
 const Tensor& mask() {
   static const Tensor t = Tensor::from({3, 4}, {1, 0, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1}, i32);
   return t;
@@ -73,7 +80,7 @@ const Tensor& truths() {
 }  // namespace
 
 TEST_CASE("every op has right gradients") {
-  ids(), mask(), positions(), truths();  // made before the checks count what is alive
+  ids(), candidates(), mask(), positions(), truths();  // made before the checks count what is alive
   GRADCHECK(x + y, Shape{3, 4}, Shape{3, 4});
   GRADCHECK(x + y, Shape{3, 4}, Shape{4});
   GRADCHECK(x + y, Shape{2, 1, 4}, Shape{3, 1});
@@ -155,6 +162,10 @@ TEST_CASE("every op has right gradients") {
   GRADCHECK(linear_cross_entropy_sum(x, y, z, ids(), 0.3), Shape{4, 3}, Shape{5, 3}, Shape{5});
   GRADCHECK(linear_cross_entropy_sum(x, y, z, ids(), 1, 2) * 2.0, Shape{4, 3}, Shape{5, 3},
             Shape{5});
+  GRADCHECK(sampled_linear_cross_entropy_sum(x, y, z, candidates(), 0.3), Shape{4, 3}, Shape{5, 3},
+            Shape{5});
+  GRADCHECK(sampled_linear_cross_entropy_sum(x, y, Var(), candidates()) * 2.0, Shape{4, 3},
+            Shape{5, 3});
   GRADCHECK(nll(log_softmax(x), ids()), Shape{4, 5});
   GRADCHECK(nll(x, ids(), Reduction::none), Shape{4, 5});
   GRADCHECK(nll(x, ids(), Reduction::mean, 2), Shape{4, 5});

@@ -292,15 +292,17 @@ TEST_CASE("two Tapes on two threads train two copies at once") {
 TEST_CASE("a warm training step allocates nothing") {
   const Parameter table = parameter({11, 6}, 0.1, f32), w = parameter({6, 12}, 0.2, f32),
                   u = parameter({3, 12}, 0.3, f32), b = parameter({12}, 0.4, f32),
-                  out = parameter({3, 11}, 0.5, f32);
+                  out = parameter({3, 11}, 0.5, f32), words = parameter({11, 3}, 0.6, f32);
+  const CandidateSampler sampler(std::vector<int64_t>{9, 8, 7, 6, 5, 5, 4, 3, 2, 1, 1});
   const Tensor ids = Tensor::indices({1, 5, 5, 0}), targets = Tensor::indices({5, 5, 0, 2});
-  const Parameter* all[] = {&table, &w, &u, &b, &out};
+  const Parameter* all[] = {&table, &w, &u, &b, &out, &words};
   double losses[4];
   int64_t heap[4], pool[4];
   for (int step = 0; step < 4; ++step) {
     const int64_t heap_before = heap_allocations, pool_before = storage_stats().allocations;
     {
       Tape tape;
+      Rng rng(5);
       const Var x = embedding(Var(table), ids);
       Var h = Tensor::zeros({4, 3}), c = Tensor::zeros({4, 3});
       for (int t = 0; t < 5; ++t) {
@@ -309,8 +311,10 @@ TEST_CASE("a warm training step allocates nothing") {
         c = y[1];
       }
       const Var joined = concat({h, dropout(tanh(h), 0, nullptr)}, 1);
-      const Var loss = cross_entropy(matmul(narrow(joined, 1, 1, 3), Var(out)), targets) +
-                       mean(square(joined)) * 0.1;
+      const Var loss =
+          cross_entropy(matmul(narrow(joined, 1, 1, 3), Var(out)), targets) +
+          mean(square(joined)) * 0.1 +
+          sampled_linear_cross_entropy_sum(h, words, Var(), sampler.draw(targets, 3, rng));
       tape.backward(loss);
       losses[step] = loss.value().item();
     }

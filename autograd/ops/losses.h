@@ -6,6 +6,7 @@
 #include <tapestry/autograd/ops/mask.h>
 #include <tapestry/autograd/ops/reduce.h>
 #include <tapestry/tensor/cross_entropy.h>
+#include <tapestry/tensor/softmax/sampled_loss.h>
 #include <tapestry/tensor/softmax/softmax_loss.h>
 
 namespace tapestry {
@@ -101,6 +102,27 @@ inline Var linear_cross_entropy_sum(const Var& h, const Var& weight, const Var& 
                       if (dh.wanted()) dh.add(times(gh));
                       if (dw.wanted()) dw.add(times(gw));
                       if (db.wanted()) db.add(times(gb));
+                    }));
+}
+
+/// scale times the sum of the losses over candidates only (tensor/softmax/sampled_loss.h): a cheap
+/// objective for large vocabularies, not to be reported as a loss or perplexity. h (N, H), weight
+/// (V, H), bias (V) or an undefined Var; candidates from CandidateSampler::draw(targets, ...).
+/// Parameters get row-sparse gradients.
+inline Var sampled_linear_cross_entropy_sum(const Var& h, const Var& weight, const Var& bias,
+                                            const Candidates& candidates, double scale = 1) {
+  const SoftmaxLossWanted wanted{Tape::wants(h), Tape::wants(weight), Tape::wants(bias)};
+  const SampledLoss y =
+      sampled_loss(h.value(), weight.guarded(), bias.guarded(), candidates, scale, wanted);
+  return record("sampled_linear_cross_entropy_sum", sum(y.loss) * scale,
+                wrt(jointly(h, weight, bias), y.dh, y.dweight, y.dbias, candidates.ids,
+                    [](const Tensor& dy, Grad& dh, Grad& dw, Grad& db, const Tensor& gh,
+                       const Tensor& gw, const Tensor& gb, const Tensor& ids) {
+                      const double k = dy.item();
+                      const auto times = [k](const Tensor& g) { return k == 1 ? g : g * k; };
+                      if (dh.wanted()) dh.add(times(gh));
+                      if (dw.wanted()) dw.add_rows(ids, times(gw));
+                      if (db.wanted()) db.add_rows(ids, times(gb));
                     }));
 }
 
