@@ -1,7 +1,7 @@
 #pragma once
 // Linear: y = x w + bias.
 
-#include <tapestry/autograd/ops/matmul.h>
+#include <tapestry/autograd/ops.h>
 #include <tapestry/nn/init.h>
 #include <tapestry/nn/module.h>
 
