@@ -3,7 +3,7 @@
 // Embedding as wide as a cell's gates IS the one-hot input layer of a cell built with in = 0.
 // Weights are tied by using `table` in two places of a model.
 
-#include <tapestry/autograd/ops.h>
+#include <tapestry/autograd/ops/index.h>
 #include <tapestry/nn/init.h>
 #include <tapestry/nn/module.h>
 

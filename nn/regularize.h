@@ -1,7 +1,8 @@
 #pragma once
 // Dropout, locked dropout and LayerNorm.
 
-#include <tapestry/autograd/ops.h>
+#include <tapestry/autograd/ops/mask.h>
+#include <tapestry/autograd/ops/normalize.h>
 #include <tapestry/nn/module.h>
 #include <tapestry/nn/packing.h>
 

@@ -82,6 +82,8 @@ quick='-q --runs 2 --epochs 1'
 works $quick -o run
 grep -q '^LSTM ' out || fail 'no line of the LSTM on standard output'
 [ ! -s err ] || fail 'not quiet'
+[ "$(sed -n "s/.*filledcurves.*rgb '\(#[0-9a-f]*\)'.*/\1/p" run/plot.gp | sort -u | wc -l)" -eq 2 ] ||
+  fail 'the keys of both bands have one colour'
 for file in config.json series.csv model.safetensors forecast.csv metrics.json plot.csv plot.gp \
   residuals.gp loss.gp; do
   [ -s run/$file ] || fail "run/$file is missing"

@@ -7,6 +7,7 @@
 #include <tapestry/examples/lm/model/npz.h>
 #include <tapestry/examples/lm/text/text.h>
 #include <tapestry/nn/checkpoint.h>
+#include <tapestry/tensor/arith.h>
 #include <tapestry/tensor/error.h>
 #include <unistd.h>
 

@@ -160,6 +160,7 @@ verdict $? "lm score ($score) is the loss of lm eval ($loss) times its tokens"
 verdict $? 'lm info best, inside the run'
 mkfifo never && exec 7<> never
 stdin=never check 0 'learning_curve.csv' timeout 60 lm plot from-stdin -q
+check 73 'run: error: already holds a run' timeout 60 lm train never -o run  # before it reads the text
 exec 7>&-
 check 0 '3-gram +[0-9.]+ +[0-9.]+.network.*mixture.*tuned on [0-9]+ tokens that the run held out' \
   lm eval run text --ngram 3 --quiet

@@ -1,6 +1,7 @@
 // The language model: its loss, its streaming form, its gradients.
 
 #include <doctest/doctest.h>
+#include <tapestry/autograd/ops.h>
 #include <tapestry/examples/lm/model/check_gradients.h>
 #include <tapestry/examples/lm/model/evaluate.h>
 #include <tapestry/examples/lm/model/sampling.h>

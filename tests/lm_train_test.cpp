@@ -3,13 +3,16 @@
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 #include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/lm/model/evaluate.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text/data.h>
 #include <tapestry/examples/lm/training/curves.h>
 #include <tapestry/examples/lm/training/items.h>
 #include <tapestry/examples/lm/training/plan.h>
 #include <tapestry/examples/lm/training/rule.h>
+#include <tapestry/examples/lm/training/stop_inside.h>
 #include <tapestry/examples/lm/training/trainer.h>
+#include <tapestry/tensor/softmax/softmax_loss.h>
 
 #include <cmath>
 #include <filesystem>
@@ -111,6 +114,61 @@ TEST_CASE("resuming at a limit that is reached trains nothing") {
   CHECK(again.fingerprint == first.fingerprint);
   CHECK(again.position.train_loss == doctest::Approx(first.position.train_loss));
   CHECK(again.ended == "--max-steps");
+}
+
+TEST_CASE("work is given up between ops, and between the chunks of a softmax") {
+  int asked = 0, at_most = 1000;
+  const StopInside guard([&] { return ++asked > at_most; });
+  const int64_t rows = 600;  // several chunks
+  const auto softmax = [&] {
+    softmax_loss(Tensor::zeros({rows, 3}), Tensor::zeros({5, 3}), Tensor(),
+                 Tensor::zeros({rows}, i32), -1, Tensor::scalar(1, f32), {});
+  };
+  softmax();
+  CHECK(asked > 3);
+  asked = 0, at_most = 2;
+  CHECK_THROWS_AS(softmax(), Stopped);
+
+  const Directory directory;
+  TrainSettings s = small(directory.path);
+  const Data data = read(s);
+  asked = 0, at_most = 10;
+  CHECK_THROWS_AS(evaluate(initial_model(s), data.train), Stopped);
+  CHECK(asked == 11);
+}
+
+TEST_CASE("an update that is given up changes nothing, and the run goes on to the same bits") {
+  const Directory directory;
+  TrainSettings s = small(directory.path / "whole");
+  s.dropout = 0.3;
+  const Data data = read(s);
+  const std::string whole = train(s, data).fingerprint;
+  LanguageModel model = initial_model(s);
+  ParameterServer<LanguageModel> server(model, make_rule(s), server_options(s, model));
+  const std::string before = hex(fingerprint(model));
+  bool made = false;
+  for (int ops = 1; !made; ops += 3) {  // forwards and backwards
+    CHECK(hex(fingerprint(model)) == before);
+    server.run(1, [&](LanguageModel& m, Worker& w, int64_t) {
+      int asked = 0;
+      const StopInside guard([&] { return ++asked > ops; });
+      Carried at{0, {}, Rng(7)};
+      const std::vector<int64_t> sentences = {0, 1, 2};
+      train_batch(m, w, make_batch(data.train, sentences), 0, at,
+                  [&](double, int64_t, bool) { return made = true; });
+      if (!made) CHECK(at.rng.state() == Rng(7).state());
+    });
+  }
+  CHECK(hex(fingerprint(model)) != before);
+  s.output = (directory.path / "stopped").string();
+  s.max_time = 1e-9;
+  const TrainResult stopped = train(s, data);
+  CHECK(stopped.ended == "--max-time");
+  CHECK_FALSE(stopped.position.valid_loss);  // the held-out text was not read to its end
+  s.max_time = 0;
+  const TrainResult result = train(s, data);
+  CHECK(result.fingerprint == whole);
+  CHECK(result.position.valid_loss);
 }
 
 TEST_CASE("a resume that is refused leaves the metrics alone") {

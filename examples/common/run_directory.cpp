@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <fstream>
 
 namespace tapestry::app {
 namespace fs = std::filesystem;
@@ -58,20 +57,6 @@ std::vector<fs::path> run_files(const fs::path& directory, const std::vector<std
       }
   if (error) fail_output(ExitCode::cannot_create, directory, "cannot list", error.value());
   return found;
-}
-
-/// The first `count` lines of the file at `path`, each with its line feed.
-std::string first_lines(const fs::path& path, std::size_t count) {
-  std::ifstream in(path, std::ios::binary);
-  std::string out, line;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (!std::getline(in, line) || in.eof())
-      throw UserError(ExitCode::bad_data,
-                      fmt::format("has {} whole lines, the run to resume needs {}", i, count),
-                      "start again with --overwrite", path.string());
-    out += line + "\n";
-  }
-  return out;
 }
 
 void append(std::FILE* file, const fs::path& path, const std::string& line) {
@@ -165,19 +150,14 @@ void write_atomically(const fs::path& path, std::string_view contents) {
 }
 
 MetricsWriter::MetricsWriter(const fs::path& directory, std::vector<std::string> columns,
-                             std::size_t keep_rows)
+                             std::span<const Row> rows)
     : columns_(std::move(columns)),
-      rows_(keep_rows),
       csv_path_(directory / "metrics.csv"),
       jsonl_path_(directory / "metrics.jsonl") {
-  const std::string header = join(columns_, ",") + "\n";
-  std::string csv = header, jsonl;
-  if (keep_rows > 0) {
-    csv = first_lines(csv_path_, keep_rows + 1);
-    jsonl = first_lines(jsonl_path_, keep_rows);
-    if (!csv.starts_with(header))
-      throw UserError(ExitCode::bad_data, "has other columns than the run to resume",
-                      "start again with --overwrite", csv_path_.string());
+  std::string csv = join(columns_, ",") + "\n", jsonl;
+  for (const Row& row : rows) {
+    const auto [line, object] = lines_of(row);
+    csv += line, jsonl += object;
   }
   write_atomically(csv_path_, csv);
   write_atomically(jsonl_path_, jsonl);
@@ -190,20 +170,24 @@ MetricsWriter::MetricsWriter(const fs::path& directory, std::vector<std::string>
   jsonl_ = reopen(jsonl_path_);
 }
 
-void MetricsWriter::row(std::span<const std::optional<double>> values) {
-  if (values.size() != columns_.size())
-    throw std::logic_error(fmt::format("MetricsWriter::row: {} values for {} columns",
-                                       values.size(), columns_.size()));
+std::pair<std::string, std::string> MetricsWriter::lines_of(const Row& row) const {
+  if (row.size() != columns_.size())
+    throw std::logic_error(
+        fmt::format("MetricsWriter: {} values for {} columns", row.size(), columns_.size()));
   std::string csv, json;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const bool known = values[i] && std::isfinite(*values[i]);
-    const std::string text = known ? fmt::format("{}", *values[i]) : "";
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const bool known = row[i] && std::isfinite(*row[i]);
+    const std::string text = known ? fmt::format("{}", *row[i]) : "";
     csv += (i ? "," : "") + text;
     json += fmt::format("{}{}:{}", i ? "," : "", Json(columns_[i]).dump(), known ? text : "null");
   }
-  append(csv_.get(), csv_path_, csv + "\n");
-  append(jsonl_.get(), jsonl_path_, "{" + json + "}\n");
-  ++rows_;
+  return {csv + "\n", "{" + json + "}\n"};
+}
+
+void MetricsWriter::row(const Row& row) {
+  const auto [csv, json] = lines_of(row);
+  append(csv_.get(), csv_path_, csv);
+  append(jsonl_.get(), jsonl_path_, json);
 }
 
 void MetricsWriter::sync() {

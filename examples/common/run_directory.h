@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tapestry::app {
@@ -53,16 +54,14 @@ void write_atomically(const std::filesystem::path& path, std::string_view conten
 /// is missing or not finite is an empty field and null.
 class MetricsWriter {
  public:
-  /// Starts afresh, or goes on after the first `keep_rows` rows of a resumed run; throws UserError
-  /// (bad_data) when those are not there or have other columns.
-  MetricsWriter(const std::filesystem::path& directory, std::vector<std::string> columns,
-                std::size_t keep_rows = 0);
+  using Row = std::vector<std::optional<double>>;
 
-  void row(std::span<const std::optional<double>> values);
-  void row(std::initializer_list<std::optional<double>> values) {
-    row(std::span(values.begin(), values.size()));
-  }
-  std::size_t rows() const { return rows_; }
+  /// Writes the files anew, with these rows at their begin.
+  MetricsWriter(const std::filesystem::path& directory, std::vector<std::string> columns,
+                std::span<const Row> rows = {});
+
+  /// Throws std::logic_error for another number of values than of columns.
+  void row(const Row& row);
   /// Returns once what was written would survive a loss of power.
   void sync();
 
@@ -72,8 +71,10 @@ class MetricsWriter {
   };
   using File = std::unique_ptr<std::FILE, Close>;
 
+  /// In the CSV file and in the other.
+  std::pair<std::string, std::string> lines_of(const Row& row) const;
+
   std::vector<std::string> columns_;
-  std::size_t rows_ = 0;
   std::filesystem::path csv_path_, jsonl_path_;
   File csv_, jsonl_;
 };

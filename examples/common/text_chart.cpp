@@ -14,7 +14,7 @@ namespace {
 using Style = Series::Style;
 
 // The palette of the pictures in the 256 colours of terminals; one glyph each where there are none.
-constexpr std::array<int, 7> kColors{32, 166, 36, 175, 214, 75, 244};
+constexpr std::array<int, 7> kAnsiColors{32, 166, 36, 175, 214, 75, 244};
 constexpr std::array<const char*, 7> kGlyphs{"*", "+", "o", "x", "#", "@", "%"};
 constexpr int kGray = 244;
 
@@ -184,7 +184,7 @@ struct Chart {
   }
 
   void draw_curve(const Series& s, std::size_t index) {
-    const int color = kColors[index % kColors.size()];
+    const int color = kAnsiColors[index % kAnsiColors.size()];
     const std::string glyph = kGlyphs[index % kGlyphs.size()];
     for (std::size_t i = 0; i < s.x.size(); ++i) {
       if (!std::isfinite(s.y[i])) continue;
@@ -234,7 +234,7 @@ struct Chart {
     std::size_t curves = 0;
     for (const Series& s : plot.series) {
       std::string key = kGlyphs[curves % kGlyphs.size()];
-      int color = kColors[curves % kColors.size()];
+      int color = kAnsiColors[curves % kAnsiColors.size()];
       if (s.style != Style::band) ++curves;
       if (s.style == Style::band) {
         key = style.utf8 ? "░" : ":";

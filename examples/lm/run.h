@@ -11,6 +11,7 @@
 
 #include <tapestry/examples/lm/config.h>
 #include <tapestry/examples/lm/model/language_model.h>
+#include <tapestry/tensor/safetensors.h>
 
 #include <filesystem>
 

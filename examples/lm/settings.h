@@ -5,8 +5,8 @@
 #include <tapestry/examples/common/common_options.h>
 #include <tapestry/examples/lm/model/shape.h>
 #include <tapestry/examples/lm/text/text_settings.h>
-#include <tapestry/nn/unroll.h>
-#include <tapestry/optim/server/parameter_server.h>
+#include <tapestry/nn/bptt.h>
+#include <tapestry/optim/server/options.h>
 
 #include <cstdint>
 #include <string>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <tapestry/tensor/interruption.h>
 #include <tapestry/tensor/softmax/workspace.h>
 #include <tapestry/tensor/threads.h>
 
@@ -32,6 +33,7 @@ void run(const Problem<T>& p) {
   const int64_t chunks = (vectors + most - 1) / most;
   Chunk<T> chunk(p, threads, (vectors + chunks - 1) / chunks * L);
   for (int64_t c = 0; c < chunks; ++c) {
+    Interruption::point();
     const int64_t begin = vectors * c / chunks, end = vectors * (c + 1) / chunks;
     chunk.first = begin * L;
     chunk.count = std::min(end * L, p.rows) - begin * L;

@@ -51,6 +51,8 @@ void print_results(const TrainSettings& s, const Data& data, const TrainResult& 
   if (place.valid_loss)
     fmt::print(", held-out loss {:.4f}, perplexity {}", *place.valid_loss,
                perplexity(*place.valid_loss, 2));
+  else if (data.has_valid())
+    fmt::print(", held-out loss not measured in time");
   const double epochs =
       static_cast<double>(place.tokens) / static_cast<double>(data.train.tokens());
   if (r.whole_epochs)

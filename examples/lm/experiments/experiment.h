@@ -7,6 +7,7 @@
 #include <tapestry/examples/lm/settings.h>
 #include <tapestry/examples/lm/text/data.h>
 #include <tapestry/examples/lm/training/train_batch.h>
+#include <tapestry/optim/server/parameter_server.h>
 
 #include <atomic>
 

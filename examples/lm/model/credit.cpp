@@ -1,3 +1,4 @@
+#include <tapestry/autograd/ops/losses.h>
 #include <tapestry/examples/lm/model/credit.h>
 
 #include <cmath>

@@ -1,5 +1,6 @@
 #include <tapestry/examples/lm/model/evaluate.h>
 #include <tapestry/examples/lm/text/stream.h>
+#include <tapestry/tensor/reduce.h>
 
 #include <numeric>
 

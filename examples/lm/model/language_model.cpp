@@ -1,3 +1,5 @@
+#include <tapestry/autograd/ops/mask.h>
+#include <tapestry/autograd/ops/shape.h>
 #include <tapestry/examples/lm/model/language_model.h>
 
 namespace tapestry::lm {

@@ -5,7 +5,10 @@
 #include <memory>
 
 #include <tapestry/examples/lm/model/shape.h>
-#include <tapestry/nn/unroll.h>
+#include <tapestry/nn/bptt.h>
+#include <tapestry/nn/module.h>
+#include <tapestry/nn/packing.h>
+#include <tapestry/nn/state.h>
 #include <tapestry/tensor/random.h>
 
 namespace tapestry::lm {

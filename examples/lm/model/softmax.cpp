@@ -1,3 +1,5 @@
+#include <tapestry/autograd/ops/losses.h>
+#include <tapestry/autograd/ops/matmul.h>
 #include <tapestry/examples/lm/model/softmax.h>
 
 #include <algorithm>

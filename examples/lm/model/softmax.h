@@ -6,8 +6,9 @@
 #include <memory>
 #include <span>
 
-#include <tapestry/autograd/ops.h>
+#include <tapestry/autograd/var.h>
 #include <tapestry/tensor/random.h>
+#include <tapestry/tensor/softmax/candidates.h>
 
 namespace tapestry::lm {
 

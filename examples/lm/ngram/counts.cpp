@@ -9,8 +9,6 @@ namespace {
 
 constexpr uint32_t kNone = std::numeric_limits<uint32_t>::max();
 
-size_t index(int64_t i) { return static_cast<size_t>(i); }
-
 /// The words of the text, sentences one after the other, with how many words of its sentence stand
 /// before each (5 for more).
 struct Words {

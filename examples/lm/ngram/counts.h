@@ -15,6 +15,8 @@ namespace tapestry::lm {
 
 constexpr int kHighestOrder = 5;
 
+inline size_t index(int64_t i) { return static_cast<size_t>(i); }
+
 struct NgramLevel {
   std::vector<int32_t> words;    // the last of each n-gram
   std::vector<uint32_t> counts;  // as Kneser-Ney counts: see NgramCounts

@@ -4,11 +4,6 @@
 #include <cmath>
 
 namespace tapestry::lm {
-namespace {
-
-size_t index(int64_t i) { return static_cast<size_t>(i); }
-
-}  // namespace
 
 KneserNey::Discounts KneserNey::discounts_of(const NgramLevel& level) {
   std::array<double, 5> n{};  // n[c]: n-grams of count c

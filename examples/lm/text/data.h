@@ -25,6 +25,7 @@ struct Data {
 
   /// Whether a run goes on with the same text.
   uint64_t fingerprint() const { return hash; }
+  bool has_valid() const { return valid.sentences() > 0; }
 };
 
 /// Reads or draws the sentences. Throws as read_sentences() does.

@@ -124,9 +124,7 @@ void CheckpointWriter::link(const std::string& name, const std::string& target) 
   fs::remove(beside, error);
   fs::create_symlink(target, beside, error);
   if (!error) fs::rename(beside, directory_ / name, error);
-  if (error)
-    throw app::UserError(app::ExitCode::cannot_create,
-                         (directory_ / name).string() + ": " + error.message());
+  if (error) throw fs::filesystem_error("cannot link", directory_ / name, error);
 }
 
 }  // namespace tapestry::lm

@@ -35,29 +35,17 @@ std::vector<MetricsRow> good_rows(const std::filesystem::path& path, int64_t row
   return out;
 }
 
-void write(app::MetricsWriter& writer, const MetricsRow& r) {
-  writer.row({r.epoch, r.step, r.tokens, r.seconds, r.train_loss, r.valid_loss, r.lr, r.grad_norm});
+app::MetricsWriter::Row values(const MetricsRow& r) {
+  return {r.epoch, r.step, r.tokens, r.seconds, r.train_loss, r.valid_loss, r.lr, r.grad_norm};
 }
 
-/// Whether the file has so many whole lines.
-bool has_lines(const std::filesystem::path& path, int64_t count) {
-  std::ifstream in(path, std::ios::binary);
-  std::string line;
-  for (; count > 0; --count)
-    if (!std::getline(in, line) || in.eof()) return false;
-  return true;
-}
-
+/// Only the good rows of a resumed run stay.
 app::MetricsWriter open(const app::RunDirectory& directory, int64_t rows, bool sampled) {
-  const auto good =
-      rows > 0 ? good_rows(directory / "metrics.csv", rows, sampled) : std::vector<MetricsRow>();
-  const bool whole = static_cast<int64_t>(good.size()) == rows;
-  if (whole && has_lines(directory / "metrics.jsonl", rows))
-    return {directory.path(), metrics_columns(sampled), static_cast<size_t>(rows)};
-  app::MetricsWriter writer(directory.path(),
-                            metrics_columns(sampled));  // made anew of what is good
-  for (const MetricsRow& row : good) write(writer, row);
-  return writer;
+  std::vector<app::MetricsWriter::Row> kept;
+  if (rows > 0)
+    for (const MetricsRow& row : good_rows(directory / "metrics.csv", rows, sampled))
+      kept.push_back(values(row));
+  return {directory.path(), metrics_columns(sampled), kept};
 }
 
 }  // namespace
@@ -91,6 +79,6 @@ std::optional<MetricsRow> parse_metrics_row(const std::string& line) {
 Metrics::Metrics(const app::RunDirectory& directory, int64_t rows, bool sampled)
     : writer_(open(directory, rows, sampled)) {}
 
-void Metrics::add(const MetricsRow& row) { write(writer_, row); }
+void Metrics::add(const MetricsRow& row) { writer_.row(values(row)); }
 
 }  // namespace tapestry::lm

@@ -2,6 +2,7 @@
 #include <tapestry/examples/lm/model/sampling.h>
 #include <tapestry/examples/lm/text/tokenizer.h>
 #include <tapestry/examples/lm/training/report_lines.h>
+#include <tapestry/tensor/reduce.h>
 
 #include <algorithm>
 #include <cmath>
@@ -51,20 +52,24 @@ namespace {
 std::optional<double> loss_of_biases(const LanguageModel& model, const Tensor& targets) {
   const Parameter& bias = model.softmax.bias;
   if (!bias.defined() || squared_norm(bias.value()) == 0) return {};
-  const Tensor logits =
-      bias.value().reshape({1, -1}).expand({targets.numel(), bias.value().numel()});
-  return mean(cross_entropy(Var(logits), targets)).value().item();
+  const std::vector<double> z = bias.value().cast(f64).to_vector<double>();
+  double sum = 0, of_targets = 0;
+  for (const double x : z) sum += std::exp(x);
+  for (const int32_t target : targets.read<int32_t>()) of_targets += z[static_cast<size_t>(target)];
+  return std::log(sum) - of_targets / static_cast<double>(targets.numel());
 }
 
 }  // namespace
 
 std::vector<std::string> first_loss(const LanguageModel& model, const EncodedCorpus& text) {
-  constexpr int64_t kSentences = 32, kTokens = 8000;
+  constexpr int64_t kSentences = 32, kTokens = 8000, kLogits = 200'000'000;
+  const int64_t words = model.input.table.shape()[0];
   std::vector<int64_t> first;
   for (int64_t i = 0; i < std::min(kSentences, text.sentences()); ++i) first.push_back(i);
-  const Batch batch = pieces(make_batch(text, first), kTokens).front();
-  const double loss = mean(model.token_losses(batch)).value().item();
-  const double uniform = std::log(static_cast<double>(model.input.table.shape()[0]));
+  const Batch batch =
+      pieces(make_batch(text, first), std::clamp<int64_t>(kLogits / words, 1, kTokens)).front();
+  const double loss = mean(model.token_losses(batch).value()).item();
+  const double uniform = std::log(static_cast<double>(words));
   const double known = loss_of_biases(model, batch.targets).value_or(uniform);
   const char* const name = known == uniform ? "ln V" : "that of the frequencies";
   std::vector<std::string> out{fmt::format("first loss {:.3f}, {} {:.3f}", loss, name, known)};

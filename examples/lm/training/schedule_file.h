@@ -5,6 +5,7 @@
 #include <string>
 
 #include <tapestry/examples/lm/settings.h>
+#include <tapestry/optim/server/order.h>
 
 namespace tapestry::lm {
 

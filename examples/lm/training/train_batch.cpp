@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
+#include <tapestry/examples/lm/training/stop_inside.h>
 #include <tapestry/examples/lm/training/train_batch.h>
 
 #include <algorithm>
@@ -56,17 +57,36 @@ int64_t piece_tokens(const ParallelSettings& p, const Packing& packing) {
   return packing.steps() > kLongestSentence && !in_rounds(p) ? kTokens : 0;
 }
 
+namespace {
+
+bool update(const LanguageModel& m, Worker& w, const Batch& batch, int64_t sentences, State* state,
+            Carried& at, bool last, const AfterUpdate& after) {
+  const auto weight = static_cast<double>(sentences);
+  const auto loss = [&] { return m.loss(batch, sentences, state, &at.rng); };
+  const Carried before = at;
+  double nats = 0;
+  try {
+    nats = weight * w.update(loss, static_cast<double>(batch.tokens()), weight);
+  } catch (const Stopped&) {
+    at = before;
+    return false;
+  }
+  ++at.piece;
+  return after(nats, batch.tokens(), last);
+}
+
+}  // namespace
+
+void train_window(const LanguageModel& m, Worker& w, const Batch& batch, Carried& at,
+                  const AfterUpdate& after) {
+  update(m, w, batch, batch.sentences(), &at.state, at, true, after);
+}
+
 void train_batch(const LanguageModel& m, Worker& w, const Batch& batch, int64_t most, Carried& at,
                  const AfterUpdate& after) {
   const int64_t sentences = batch.sentences();
-  const auto weight = static_cast<double>(sentences);
-  const auto update = [&](const Batch& b, State* state, bool last) {
-    const auto loss = [&] { return m.loss(b, sentences, state, &at.rng); };
-    const double nats = weight * w.update(loss, static_cast<double>(b.tokens()), weight);
-    return after(nats, b.tokens(), last);
-  };
   if (most == 0) {
-    update(batch, nullptr, true);
+    update(m, w, batch, sentences, nullptr, at, true, after);
     return;
   }
   const std::vector<Batch> all = pieces(batch, most);
@@ -74,8 +94,8 @@ void train_batch(const LanguageModel& m, Worker& w, const Batch& batch, int64_t 
   if (at.piece >= count) at.piece = 0;  // it was cut otherwise
   if (at.piece == 0) at.state = m.rnn.zero(sentences);
   while (at.piece < count) {
-    const Batch& piece = all[static_cast<size_t>(at.piece++)];
-    if (!update(piece, &at.state, at.piece == count)) return;
+    const Batch& piece = all[static_cast<size_t>(at.piece)];
+    if (!update(m, w, piece, sentences, &at.state, at, at.piece + 1 == count, after)) return;
   }
 }
 

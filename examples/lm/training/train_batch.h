@@ -6,7 +6,8 @@
 
 #include <tapestry/examples/lm/model/language_model.h>
 #include <tapestry/examples/lm/settings.h>
-#include <tapestry/optim/server/parameter_server.h>
+#include <tapestry/optim/server/options.h>
+#include <tapestry/optim/server/worker.h>
 
 namespace tapestry::lm {
 
@@ -35,6 +36,11 @@ struct Carried {
 /// Told the loss in nats of the tokens of an update, and whether it was the last of the batch;
 /// false: stop here.
 using AfterUpdate = std::function<bool(double nats, int64_t tokens, bool last)>;
+
+/// One update by a window of a stream, which begins and ends in `at.state`. An update that is given
+/// up (stop_inside.h) leaves `at` as it was, here and below.
+void train_window(const LanguageModel& model, Worker& worker, const Batch& batch, Carried& at,
+                  const AfterUpdate& after);
 
 /// One update by the whole batch or, where `most` > 0, one for each piece of at most so many
 /// tokens, with the state carried on, from the piece where `at` stands. Throws NonFiniteError.

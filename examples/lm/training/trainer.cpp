@@ -4,6 +4,7 @@
 #include <tapestry/examples/lm/model/evaluate.h>
 #include <tapestry/examples/lm/training/report_lines.h>
 #include <tapestry/examples/lm/training/rule.h>
+#include <tapestry/examples/lm/training/stop_inside.h>
 #include <tapestry/examples/lm/training/trainer.h>
 #include <tapestry/tensor/threads.h>
 
@@ -95,34 +96,33 @@ void Trainer::train_on() {
 
 void Trainer::train_item(LanguageModel& m, Worker& w, int64_t item) {
   const Batch batch = items_.batch(item);
+  std::optional<StopInside> guard;
+  if (gives_up()) guard.emplace([this] { return out_of_time(); });
   try {
-    if (items_.streamed())
-      train_window(m, w, batch, items_.rng(item));
-    else
-      train_sentences(m, w, batch, items_.rng(item));
+    train_on_batch(m, w, batch, items_.rng(item));
   } catch (const NonFiniteError& e) {
     item_diverged(m, w.index(), item, e.what());
   }
 }
 
-void Trainer::train_window(LanguageModel& m, Worker& w, const Batch& batch, Rng rng) {
-  const int64_t columns = batch.sentences();
-  const auto weight = static_cast<double>(columns);
-  const auto loss = [&] { return m.loss(batch, columns, &carried_.state, &rng); };
-  const double nats = weight * w.update(loss, static_cast<double>(batch.tokens()), weight);
-  note(nats, batch.tokens(), w.gradient_norm(), true);
-}
-
-void Trainer::train_sentences(LanguageModel& m, Worker& w, const Batch& batch, Rng rng) {
+void Trainer::train_on_batch(LanguageModel& m, Worker& w, const Batch& batch, Rng rng) {
+  bool whole = false;
+  const AfterUpdate after = [&](double nats, int64_t tokens, bool last) {
+    whole = last;
+    return note(nats, tokens, w.gradient_norm(), last);
+  };
   const bool goes_on = alone() && carried_.piece > 0;
   Carried at = goes_on ? std::exchange(carried_, {}) : Carried{0, {}, rng};
-  bool whole = false;
-  train_batch(m, w, batch, piece_tokens(s_.parallel, batch.packing), at,
-              [&](double nats, int64_t tokens, bool last) {
-                whole = last;
-                return note(nats, tokens, w.gradient_norm(), last);
-              });
+  if (items_.streamed()) {
+    at.state = std::move(carried_.state);
+    train_window(m, w, batch, at, after);
+    carried_.state = std::move(at.state);
+  } else {
+    train_batch(m, w, batch, piece_tokens(s_.parallel, batch.packing), at, after);
+  }
   if (whole) return;
+  halt_ = 1;  // also where an update was given up
+  if (items_.streamed()) return;
   const std::lock_guard lock(books_);
   if (alone())
     position_.piece = at.piece, carried_ = std::move(at);
@@ -170,6 +170,10 @@ double Trainer::run_seconds() const {
   return seconds_before_ + now.count();
 }
 
+bool Trainer::out_of_time() const {
+  return app::interrupted() || (s_.max_time > 0 && run_seconds() >= s_.max_time);
+}
+
 std::string Trainer::reason_to_end() const {
   if (s_.max_steps > 0 && position_.updates >= s_.max_steps) return "--max-steps";
   if (s_.max_tokens > 0 && position_.tokens >= s_.max_tokens) return "--max-tokens";
@@ -193,18 +197,18 @@ void Trainer::add_metrics(double train_loss, std::optional<double> valid_loss) {
 // ---- between stretches
 
 std::optional<double> Trainer::held_out_loss() {
-  struct Signal {};
-  if (data_.valid.sentences() == 0) return {};
+  if (!data_.has_valid()) return {};
   const auto pause = progress_->pause();
-  const auto listen = [](int64_t) {
-    if (app::interrupted()) throw Signal();
-  };
+  const double latest = s_.max_time + std::max(0.1 * s_.max_time, std::min(s_.max_time, 10.0));
+  const StopInside guard(
+      [&] { return app::interrupted() || (s_.max_time > 0 && run_seconds() >= latest); });
   try {
-    return (items_.streamed() ? evaluate_stream(model_, data_.valid, listen)
-                              : evaluate(model_, data_.valid, 32, listen))
+    return (items_.streamed() ? evaluate_stream(model_, data_.valid)
+                              : evaluate(model_, data_.valid))
         .loss();
-  } catch (const Signal&) {
-    stop_here();
+  } catch (const Stopped&) {
+    if (app::interrupted()) stop_here();
+    return {};
   }
 }
 
@@ -219,6 +223,7 @@ bool Trainer::judge(std::optional<double> held_out) {
 
 void Trainer::finish_epoch() {
   const std::optional<double> held_out = held_out_loss();
+  if (data_.has_valid() && !held_out) return;  // out of time: a resumed run measures it
   if (position_.epoch + 1 == s_.epochs) check_hope(held_out.value_or(position_.of_epoch.mean()));
   position_.train_loss = position_.of_epoch.mean();
   ++position_.epoch, position_.item = 0;
@@ -244,6 +249,7 @@ void Trainer::finish_early() {
   check_hope(held_out.value_or(position_.of_epoch.mean()));
   position_.train_loss = position_.of_epoch.mean();
   const bool best = held_out && judge(held_out);
+  if (!held_out) position_.valid_loss.reset();
   const double epochs = static_cast<double>(position_.epoch) +
                         static_cast<double>(position_.item) / static_cast<double>(items_.size());
   progress_->log(fmt::format("{:.2f} epochs  {}  params {}", epochs,
@@ -267,7 +273,8 @@ void Trainer::finish_run() {
     finish_early();
   else if (inside)
     position_.train_loss = position_.of_epoch.mean();  // resumed at a limit: nothing was done
-  if (data_.valid.sentences() > 0 && !position_.valid_loss) judge(held_out_loss());
+  if (!position_.valid_loss)
+    if (const auto held_out = held_out_loss()) judge(held_out);
   progress_->finish(static_cast<double>(position_.tokens), status());
   schedules_.save();
 }
@@ -275,9 +282,11 @@ void Trainer::finish_run() {
 void Trainer::stop_here() {
   if (position_.item > 0 || position_.piece > 0) save(false);
   const int signal = app::interrupted();
+  const std::string kept =
+      position_.updates > 0 ? "the model is saved in " + s_.output : "there is nothing to save yet";
   throw app::UserError(app::exit_code_of(signal),
-                       fmt::format("stopped by {} after {} updates; the model is saved in {}",
-                                   app::signal_name(signal), position_.updates, s_.output),
+                       fmt::format("stopped by {} after {} updates; {}", app::signal_name(signal),
+                                   position_.updates, kept),
                        fmt::format("go on with lm train --resume -o {}", s_.output));
 }
 
@@ -311,8 +320,6 @@ void Trainer::check_hope(double loss) const {
                         position_.best_updates, position_.best_loss)
           : "");
 }
-
-// ---- saving and saying
 
 void Trainer::save(bool best) {
   const auto pause = progress_->pause();

@@ -17,6 +17,7 @@
 #include <tapestry/examples/lm/training/saved_state.h>
 #include <tapestry/examples/lm/training/schedule_file.h>
 #include <tapestry/examples/lm/training/train_batch.h>
+#include <tapestry/optim/server/parameter_server.h>
 
 #include <chrono>
 #include <mutex>
@@ -52,10 +53,14 @@ class Trainer {
   void train_on();
   /// What a worker does with one item: an update, or several with the state carried on.
   void train_item(LanguageModel& model, Worker& worker, int64_t item);
-  void train_window(LanguageModel& model, Worker& worker, const Batch& batch, Rng rng);
-  void train_sentences(LanguageModel& model, Worker& worker, const Batch& batch, Rng rng);
+  void train_on_batch(LanguageModel& model, Worker& worker, const Batch& batch, Rng rng);
   /// The only one who trains, so that its place inside an item can be kept.
   bool alone() const { return s_.parallel.workers == 1 && s_.parallel.simulate == 0; }
+  /// Whether an item may end without its update: no round waits for it, and no log has it.
+  bool gives_up() const {
+    const ParallelSettings& p = s_.parallel;
+    return p.simulate == 0 && p.record.empty() && p.replay.empty() && !in_rounds(p);
+  }
 
   // ---- books, kept under a lock
   /// Books the loss of an update, in nats, as it was computed; false: go no further.
@@ -63,12 +68,15 @@ class Trainer {
   /// Whether an update since the last stretch was a multiple of `every`.
   bool due(int64_t every) const;
   double run_seconds() const;
+  /// By --max-time or a signal.
+  bool out_of_time() const;
   /// Why to end before the last epoch; empty where nothing speaks for it.
   std::string reason_to_end() const;
   void add_metrics(double train_loss, std::optional<double> valid_loss);
 
   // ---- between stretches
-  /// Of the held-out text, if there is one; nothing where a signal came meanwhile.
+  /// Of the held-out text, if there is one. It has as long again as --max-time, but at most 10 s or
+  /// a tenth of it: nothing where that is over.
   std::optional<double> held_out_loss();
   /// Keeps the loss; true where the model is the best so far.
   bool judge(std::optional<double> held_out);
