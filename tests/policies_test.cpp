@@ -18,7 +18,22 @@ namespace {
 constexpr int64_t kCount = 12, kBad = 5;
 
 enum class Mode { run, record, replay, simulate };
-enum class Mishap { none, exception, not_finite, stop };
+enum class Mishap { none, exception, not_finite, stop, rule };
+
+/// SGD that throws once, in its last call but for those of other threads.
+struct FailingRule {
+  double lr = 0.05;
+  std::atomic<int>* calls_left = nullptr;
+
+  static constexpr const char* name = "FailingRule";
+  static int slots() { return 0; }
+  static void check() {}
+  template <class T>
+  void update(std::span<T> w, std::span<const T> g, std::span<T* const>, int64_t) const {
+    if (calls_left->fetch_sub(1) == 1) fail<ValueError>("the rule failed");
+    for (size_t i = 0; i < w.size(); ++i) w[i] -= static_cast<T>(lr) * g[i];
+  }
+};
 
 struct Case {
   UpdatePolicy policy;
@@ -67,7 +82,10 @@ Outcome train(const Case& c, Mode mode, Mishap mishap, LockLog& log) {
         },
         static_cast<double>(ids.numel() - 1));
   };
-  ParameterServer<Model> server(model, SGD{.lr = 0.05}, options);
+  std::atomic<int> calls{20};
+  const UpdateRule rule = mishap == Mishap::rule ? UpdateRule(FailingRule{.calls_left = &calls})
+                                                 : UpdateRule(SGD{.lr = 0.05});
+  ParameterServer<Model> server(model, rule, options);
   try {
     out.stats = mode == Mode::simulate ? server.simulate(kCount, body)
                 : mode == Mode::run    ? server.run(kCount, body)
@@ -96,6 +114,9 @@ void check_mishap(const Case& c, const Outcome& got) {
       CHECK(got.error == "");
       CHECK(got.stats.interrupted);
       CHECK(got.stats.total().items < kCount);
+      break;
+    case Mishap::rule:
+      CHECK(got.error == "the rule failed");
       break;
   }
   for (auto& [name, p] : parameters(*got.model)) {
@@ -132,7 +153,7 @@ void check_case(const Case& c) {
 
 TEST_CASE("every policy, mode, sharing, unevenness and mishap ends as documented") {
   constexpr const char* kModes[] = {"run", "record", "replay", "simulate"};
-  constexpr const char* kMishaps[] = {"none", "exception", "not finite", "stop"};
+  constexpr const char* kMishaps[] = {"none", "exception", "not finite", "stop", "rule"};
   for (const UpdatePolicy policy :
        {UpdatePolicy::async, UpdatePolicy::sync, UpdatePolicy::ssp, UpdatePolicy::critical,
         UpdatePolicy::hogwild, UpdatePolicy::critical_push})
@@ -140,7 +161,7 @@ TEST_CASE("every policy, mode, sharing, unevenness and mishap ends as documented
       for (const Mode mode : {Mode::run, Mode::replay, Mode::simulate})
         for (const bool uneven : {false, true})
           for (const Mishap mishap :
-               {Mishap::none, Mishap::exception, Mishap::not_finite, Mishap::stop}) {
+               {Mishap::none, Mishap::exception, Mishap::not_finite, Mishap::stop, Mishap::rule}) {
 #ifdef TAPESTRY_TSAN
             if (policy == UpdatePolicy::hogwild || policy == UpdatePolicy::critical_push)
               continue;  // races by design

@@ -23,7 +23,7 @@
 //
 // Replicas hold copies of the values, except of the parameters in `shared`: these are large ones
 // that workers read where they lie, under the locks of the rows they read (async, ssp; hogwild
-// without), so only the ops embedding and linear_cross_entropy_sum may use them. One worker reads
+// without), so only embedding and the ops of the fused softmax may use them. One worker reads
 // and updates the master itself and gives the bits of sequential training with the optimizer.
 //
 // Nothing non-finite reaches the master: a non-finite loss or gradient stops the run and is

@@ -73,8 +73,13 @@ void Sync::join(Replica& w, bool contributes) {
   barrier_.arrive_and_wait();
   if (error) std::rethrow_exception(error);
   if (master.failed.load()) return;
-  apply(w);
+  try {  // a user's rule may throw
+    apply(w);
+  } catch (...) {
+    error = std::current_exception();
+  }
   barrier_.arrive_and_wait();
+  if (error) std::rethrow_exception(error);
   w.gradients.clear();
   if (contributes) count_staleness(w, 0);
   w.stats.push_seconds += seconds_now() - start;
