@@ -8,6 +8,7 @@
 #include <tapestry/nn/linear.h>
 #include <tapestry/nn/rnn.h>
 #include <tapestry/optim/optimizer.h>
+#include <tapestry/optim/schedule.h>
 
 using namespace tapestry;
 
@@ -84,10 +85,12 @@ Batch draw(int64_t sequences, Rng& rng) {
 int main() {
   Rng rng(1);
   Adder model(32, rng);
-  Optimizer optimizer(model, Adam{.lr = 0.01});
+  Optimizer optimizer(model, Adam{});
   const Batch unseen = draw(500, rng);
   const auto error = [&] { return mse(model(unseen.x), unseen.y).value().item(); };
+  const Schedule rate = Schedule::cosine(0.01, 800);
   for (int step = 1; step <= 800; ++step) {
+    optimizer.set_lr(rate.lr(step));
     const Batch b = draw(32, rng);
     {
       Tape tape;

@@ -9,7 +9,6 @@
 #include <tapestry/optim/optimizer.h>
 
 using namespace tapestry;
-
 constexpr int64_t kLetters = 26, kStart = 26, kSymbols = 27, kLongest = 8;
 using Words = std::vector<std::string>;
 
@@ -103,8 +102,9 @@ Words draw(size_t n, Rng& rng) {
 int main() {
   Rng rng(1);
   Reverser model(48, rng);
-  Optimizer optimizer(model, Adam{.lr = 0.005});
-  for (int step = 0; step < 800; ++step) {
+  Optimizer optimizer(model, Adam{});
+  for (int step = 0; step < 1000; ++step) {
+    optimizer.set_lr(0.01 * (1 - step / 1000.0));
     Tape tape;
     tape.backward(model.loss(draw(32, rng)));
     optimizer.clip_grad_norm(1);

@@ -45,7 +45,7 @@ void InputFile::check(bool good) const {
 }
 
 void InputFile::fill() {
-  std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+  if (begin_ > 0) std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
   end_ -= begin_, begin_ = 0;
   if (buffer_.size() < end_ + kBlock) buffer_.resize(std::max(2 * buffer_.size(), 2 * kBlock));
   ssize_t got;
