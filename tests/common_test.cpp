@@ -30,24 +30,13 @@
 
 #include <doctest/doctest.h>
 
+#include "text_files.h"
+
 using namespace tapestry;
 using namespace tapestry::app;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A fresh directory that goes away with the object.
-struct TemporaryDirectory {
-  fs::path path;
-  TemporaryDirectory() {
-    std::string name = (fs::temp_directory_path() / "common_test-XXXXXX").string();
-    path = mkdtemp(name.data());
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
 
 std::string contents(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);

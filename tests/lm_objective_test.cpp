@@ -18,23 +18,13 @@
 #include <filesystem>
 #include <fstream>
 
+#include "text_files.h"
+
 using namespace tapestry;
 using namespace tapestry::lm;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Directory {
-  fs::path path;
-  Directory() {
-    std::string name = (fs::temp_directory_path() / "lm_objective_test-XXXXXX").string();
-    path = mkdtemp(name.data());
-  }
-  ~Directory() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
 
 /// Everything that --softmax sampled, --row-optimizer and --unigram-bias add.
 TrainSettings sampled(const fs::path& output) {
@@ -81,7 +71,7 @@ std::string refusal(const std::function<void()>& f) {
 }  // namespace
 
 TEST_CASE("a sampled run learns what the exact softmax learns") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = sampled(directory.path / "sampled"), full = s;
   const Data data = read(s);
   read(full);
@@ -92,7 +82,7 @@ TEST_CASE("a sampled run learns what the exact softmax learns") {
 }
 
 TEST_CASE("a sampled run resumes to the bit, with one worker and in rounds") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = sampled(directory.path / "run");
   Data data = read(s);
   CHECK_NOTHROW(verify_resume(s, data));
@@ -102,7 +92,7 @@ TEST_CASE("a sampled run resumes to the bit, with one worker and in rounds") {
 }
 
 TEST_CASE("a sampled run of two workers is recorded and replayed to the bit") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = sampled(directory.path / "recorded");
   const Data data = read(s);
   s.parallel.workers = 2;
@@ -114,7 +104,7 @@ TEST_CASE("a sampled run of two workers is recorded and replayed to the bit") {
 }
 
 TEST_CASE("a sampled loss is called so and becomes no perplexity") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = sampled(directory.path / "run");
   const Data data = read(s);
   const TrainResult result = train(s, data);
@@ -179,7 +169,7 @@ TEST_CASE("sampling without counts, or more words than there are, is refused") {
 }
 
 TEST_CASE("without an option that says what to learn, a text decides") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const std::string path = (directory.path / "text").string();
   std::ofstream(path) << "a sentence .\n";
   TrainSettings asked;

@@ -19,23 +19,13 @@
 #include <fstream>
 #include <sstream>
 
+#include "text_files.h"
+
 using namespace tapestry;
 using namespace tapestry::lm;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Directory {
-  fs::path path;
-  Directory() {
-    std::string name = (fs::temp_directory_path() / "lm_train_test-XXXXXX").string();
-    path = mkdtemp(name.data());
-  }
-  ~Directory() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
 
 std::string contents(const fs::path& path) {
   std::ostringstream text;
@@ -102,7 +92,7 @@ app::ExitCode code_of(const std::function<void()>& f, std::string* message = nul
 }  // namespace
 
 TEST_CASE("resuming at a limit that is reached trains nothing") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = small(directory.path / "run");
   const Data data = read(s);
   s.max_steps = 13;
@@ -129,7 +119,7 @@ TEST_CASE("work is given up between ops, and between the chunks of a softmax") {
   asked = 0, at_most = 2;
   CHECK_THROWS_AS(softmax(), Stopped);
 
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = small(directory.path);
   const Data data = read(s);
   asked = 0, at_most = 10;
@@ -138,7 +128,7 @@ TEST_CASE("work is given up between ops, and between the chunks of a softmax") {
 }
 
 TEST_CASE("an update that is given up changes nothing, and the run goes on to the same bits") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = small(directory.path / "whole");
   s.dropout = 0.3;
   const Data data = read(s);
@@ -172,7 +162,7 @@ TEST_CASE("an update that is given up changes nothing, and the run goes on to th
 }
 
 TEST_CASE("a resume that is refused leaves the metrics alone") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = small(directory.path / "run");
   const Data data = read(s);
   s.max_steps = 30;
@@ -187,7 +177,7 @@ TEST_CASE("a resume that is refused leaves the metrics alone") {
 }
 
 TEST_CASE("a run whose metrics are lost or garbled goes on to the same model") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = small(directory.path / "whole");
   const Data data = read(s);
   const std::string whole = train(s, data).fingerprint;
@@ -215,7 +205,7 @@ TEST_CASE("a run whose metrics are lost or garbled goes on to the same model") {
 }
 
 TEST_CASE("without held-out text the mean of an epoch is no point of the training curve") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = small(directory.path / "run");
   s.input.valid_split = 0;
   s.epochs = 3;
@@ -236,7 +226,7 @@ TEST_CASE("schedules count the updates where batches are cut into pieces") {
   CHECK(items.updates() > 2 * items.size());
   const Schedule schedule = make_schedule(s, items.updates());
   CHECK(schedule.lr(items.updates()) == doctest::Approx(s.lr / 2));  // after one epoch of two
-  const Directory directory;
+  const TemporaryDirectory directory;
   s.output = (directory.path / "run").string();
   s.epochs = 1, s.shuffle = false;
   CHECK(train(s, data).position.updates == items.updates());
@@ -244,7 +234,7 @@ TEST_CASE("schedules count the updates where batches are cut into pieces") {
 
 TEST_CASE(
     "a long sentence is trained in pieces; limits hold inside it, and it goes on to the bit") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = small(directory.path / "whole");
   Data data = read(s);
   make_long(data, 20);
@@ -276,7 +266,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a loss that stays far above ln V is divergence") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = small(directory.path / "run");
   const Data data = read(s);
   s.epochs = 20;
@@ -330,7 +320,7 @@ TEST_CASE("the plan of a huge model makes none") {
 }
 
 TEST_CASE("a run directory that is removed while training is named") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = small(directory.path / "run");
   const Data data = read(s);
   const app::RunDirectory run(s.output, run_files(), app::IfRunExists::refuse);

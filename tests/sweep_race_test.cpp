@@ -12,23 +12,13 @@
 #include <fstream>
 #include <sstream>
 
+#include "text_files.h"
+
 using namespace tapestry;
 using namespace tapestry::lm;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Directory {
-  fs::path path;
-  Directory() {
-    std::string name = (fs::temp_directory_path() / "sweep_race_test-XXXXXX").string();
-    path = mkdtemp(name.data());
-  }
-  ~Directory() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
 
 TrainSettings tiny(const fs::path& output) {
   TrainSettings s = experiment_settings();
@@ -44,7 +34,7 @@ TrainSettings tiny(const fs::path& output) {
 /// What f writes to standard output.
 template <class F>
 std::string printed(F&& f) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const std::string path = (directory.path / "out").string();
   std::fflush(stdout);
   const int saved = dup(STDOUT_FILENO), file = open(path.c_str(), O_WRONLY | O_CREAT, 0600);
@@ -67,7 +57,7 @@ std::string contents(const fs::path& path) {
 }  // namespace
 
 TEST_CASE("an experiment by one worker, real or simulated, is sequential training") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   TrainSettings s = tiny(directory.path);
   const Data data = read_experiment_data(s);
   Experiment real(s, data.train), simulated(s, data.train);
@@ -98,7 +88,7 @@ TEST_CASE("the delay law is the line through what updates took") {
 }
 
 TEST_CASE("a sweep leaves a row for every pair") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   SweepSettings s{.train = tiny(directory.path / "sweep"), .workers = {64}, .batch = {1, 3}};
   CHECK(sweep(s) == app::ExitCode::ok);
   const std::string table = contents(directory.path / "sweep" / "sweep.csv");
@@ -111,7 +101,7 @@ TEST_CASE("a sweep leaves a row for every pair") {
 TEST_CASE(
     "speedups from runs that were too short are marked, and a race within its noise has no "
     "winner") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   SweepSettings s{.train = tiny(directory.path / "sweep"), .workers = {64}, .batch = {1}};
   const std::string table = printed([&] { sweep(s); });
   CHECK(table.find("not to be trusted") != std::string::npos);
@@ -128,7 +118,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a race ends when both have stayed below the lowest target") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   RaceSettings s{.train = tiny(directory.path / "race"),
                  .workers = 2,
                  .threads = 2,

@@ -1,5 +1,5 @@
 #pragma once
-// What tests of texts need: a file that goes away, and the message of an error.
+// What tests of files need: a file and a directory that go away, and the message of an error.
 
 #include <unistd.h>
 
@@ -22,6 +22,22 @@ struct TemporaryFile {
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
   ~TemporaryFile() { std::filesystem::remove(path); }
+};
+
+/// An empty directory, gone with what is in it at the end of the scope.
+struct TemporaryDirectory {
+  std::filesystem::path path;
+
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "tapestry_test_XXXXXX").string();
+    path = mkdtemp(name.data());
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
 };
 
 /// `text` with each `part` replaced by F.
