@@ -64,7 +64,7 @@ refuses 65 'constant.csv:2:9: error: column "passengers" is constant' constant.c
 refuses 65 'gap.csv:16:1: error: no row for 1 month: 1950-03' gap.csv
 refuses 65 'twice.csv:16:1: error: 1 month given more than once: 1950-02' twice.csv
 refuses 65 'hole.csv:16:9: error: no value for 1 month: 1950-03' hole.csv
-refuses 65 'use --no-log' zero.csv
+refuses 65 'zero.csv:16:9: error: "passengers" is 0: only positive values' zero.csv
 refuses 65 'headless.csv:1:1: error: the first line holds data' headless.csv
 refuses 2 '--hiden (did you mean --hidden?)' --hiden 20
 refuses 2 '--hidden: must be a whole number' --hidden 0
