@@ -138,6 +138,7 @@ app::ExitCode train(TrainSettings s) {
   Data data = read_data(s.input);
   s.model.vocabulary = data.vocabulary.size();
   fit_to_vocabulary(s, s.model.vocabulary);
+  resolve_cutoffs(s);
   if (s.dry_run) {
     if (!s.common.quiet) print_banner(s, data, parameter_count(s.model));
     print_plan(s, data);
