@@ -131,6 +131,9 @@ works compare -q -o versions --synthetic --length 500 --hidden 4 --batch 64
 grep -q 'largest difference' out || fail 'compare does not say how far the losses differ'
 grep -q '^batched, threads  *2 ' out || fail 'compare does not list every version'
 awk 'length > 80' out | grep . >err && fail 'a table of compare is wider than 80 columns'
+works compare -q -o gpu --device gpu --hidden 4
+grep -q '^gpu 4 .*\(fallback\|x\) ' out || fail 'compare does not list the versions on a device'
+awk 'length > 80' out | grep . >err && fail 'a table of compare is wider than 80 columns'
 [ -s versions/growth.gp ] || fail 'no picture of the comparison'
 
 works $quick -o run --overwrite --no-log zero.csv
