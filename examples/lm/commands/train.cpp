@@ -11,6 +11,7 @@
 #include <tapestry/examples/lm/text/text.h>
 #include <tapestry/examples/lm/training/curves.h>
 #include <tapestry/examples/lm/training/manifest.h>
+#include <tapestry/examples/lm/training/pace.h>
 #include <tapestry/examples/lm/training/plan.h>
 #include <tapestry/examples/lm/training/report_lines.h>
 #include <tapestry/examples/lm/training/trainer.h>
@@ -130,15 +131,28 @@ void leave_results(const TrainSettings& s, const Data& data, const TrainResult& 
   if (s.json) fmt::print("{}", results);
 }
 
+/// Of a preset that chooses: lets the rate fall to 0 when the time is over.
+void fit_to_time(TrainSettings& s, const Data& data) {
+  if (!chooses(s) || s.resume || s.stream || s.max_time == 0 || s.schedule != "linear" ||
+      s.schedule_steps + s.max_steps + s.max_tokens > 0)
+    return;
+  s.schedule_steps = s.max_steps = updates_in_time(s, data);
+  if (!s.common.quiet)
+    app::note("pace   {} updates fit into {:g} s, and the learning rate falls to 0 over them\n",
+              s.schedule_steps, s.max_time);
+}
+
 }  // namespace
 
 app::ExitCode train(TrainSettings s) {
+  fit_embedding(s);
   resolve(s);
   check_directory(s);
   Data data = read_data(s.input);
   s.model.vocabulary = data.vocabulary.size();
   fit_to_vocabulary(s, s.model.vocabulary);
   resolve_cutoffs(s);
+  if (!s.dry_run) fit_to_time(s, data);
   if (s.dry_run) {
     if (!s.common.quiet) print_banner(s, data, parameter_count(s.model));
     print_plan(s, data);
