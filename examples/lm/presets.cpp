@@ -70,6 +70,7 @@ TrainSettings chosen(const std::string& preset, const TrainSettings& asked) {
   s.model.hidden = s.model.embed = quality ? 400 : 200;
   s.model.tied = true;
   s.dropout = size > 3e7 ? 0.2 : quality ? 0.6 : 0.4;
+  s.weight_drop = quality && size <= 3e7 ? 0.3 : 0;
   s.locked_dropout = true;
   s.softmax = "sampled";
   s.samples = 256;

@@ -10,6 +10,7 @@
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text/text.h>
 #include <tapestry/examples/lm/training/curves.h>
+#include <tapestry/examples/lm/training/items.h>
 #include <tapestry/examples/lm/training/manifest.h>
 #include <tapestry/examples/lm/training/pace.h>
 #include <tapestry/examples/lm/training/plan.h>
@@ -17,6 +18,7 @@
 #include <tapestry/examples/lm/training/trainer.h>
 #include <tapestry/examples/lm/training/verify_resume.h>
 
+#include <algorithm>
 #include <ctime>
 #include <sstream>
 
@@ -137,6 +139,9 @@ void fit_to_time(TrainSettings& s, const Data& data) {
       s.schedule_steps + s.max_steps + s.max_tokens > 0)
     return;
   s.schedule_steps = s.max_steps = updates_in_time(s, data);
+  if (s.max_steps == 0) return;
+  const int64_t in_epoch = Items(s, data.train).updates();
+  s.epochs = std::min(s.epochs, (s.max_steps + in_epoch - 1) / in_epoch);
   if (!s.common.quiet)
     app::note("pace   {} updates fit into {:g} s, and the learning rate falls to 0 over them\n",
               s.schedule_steps, s.max_time);

@@ -26,8 +26,8 @@ double seconds_of_update(const TrainSettings& s, const Data& data, const Items& 
   std::mutex lock;
   const double began = seconds_now();
   double first = 0, last = 0;
-  int64_t updates = 0, tokens = 0;
-  server.run(items.size(), [&](LanguageModel& m, Worker& w, int64_t item) {
+  int64_t tokens = 0;
+  const auto body = [&](LanguageModel& m, Worker& w, int64_t item) {
     const Batch batch = items.batch(item);
     Carried at{0, {}, items.rng(item)};
     const StopInside guard([&] { return seconds_now() - began > 2 * most; });
@@ -35,14 +35,15 @@ double seconds_of_update(const TrainSettings& s, const Data& data, const Items& 
                 [&](double, int64_t n, bool) {
                   const std::lock_guard held(lock);
                   last = seconds_now();
-                  if (updates++ == 0)
-                    first = last;  // it took memory for the first time
+                  if (first == 0 || last - began < most / 2)
+                    first = last, tokens = 0;  // caches and memory pools are cold
                   else
                     tokens += n;
                   if (last - began > most) halt = 1;
                   return halt == 0;
                 });
-  });
+  };
+  while (seconds_now() - began < most) server.run(items.size(), body);
   if (tokens == 0) return seconds_now() - began;
   const double mean =
       static_cast<double>(data.train.tokens()) / static_cast<double>(items.updates());
@@ -66,11 +67,12 @@ double seconds_of_evaluation(const LanguageModel& model, const Data& data) {
 }  // namespace
 
 int64_t updates_in_time(const TrainSettings& s, const Data& data) try {
-  constexpr double kTrial = 1.0 / 30, kReserve = 0.97;
+  constexpr double kTrial = 1.0 / 30, kMostOfTrial = 3, kReserve = 0.97;
   Items items(s, data.train);
   items.begin(0);
   LanguageModel model = initial_model(s, data.vocabulary);
-  const double update = seconds_of_update(s, data, items, model, kTrial * s.max_time);
+  const double update =
+      seconds_of_update(s, data, items, model, std::min(kTrial * s.max_time, kMostOfTrial));
   const auto in_epoch = static_cast<double>(items.updates());
   const double epochs = kReserve * (1 - kTrial) * s.max_time /
                         (update * in_epoch + seconds_of_evaluation(model, data));
