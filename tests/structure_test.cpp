@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 const std::vector<std::string> kRooms = {
     "tensor/kernels/", "tensor/", "tensor/softmax/",  //
     "autograd/", "autograd/ops",                      //
-    "nn/", "optim/", "optim/server/",                 //
+    "nn/", "optim/", "optim/server/", "mpi/",         //
     "examples/common/", "examples/models/",
     // lm
     "examples/lm/text/", "examples/lm/model/", "examples/lm/settings", "examples/lm/config",
@@ -77,7 +77,7 @@ std::string objection(const std::string& path, const std::string& other) {
 const std::map<std::string, std::string>& sources() {
   static const auto all = [] {
     std::map<std::string, std::string> out;
-    for (const char* folder : {"tensor", "autograd", "nn", "optim", "examples"})
+    for (const char* folder : {"tensor", "autograd", "nn", "optim", "mpi", "examples"})
       for (const auto& entry :
            fs::recursive_directory_iterator(fs::path(TAPESTRY_SOURCE_DIR) / folder))
         if (entry.path().extension() == ".h" || entry.path().extension() == ".cpp") {
@@ -170,7 +170,7 @@ TEST_CASE("only optim/server speaks of servers") {
                                           "replica", "replicas",  "ssp"};
   for (const auto& source : sources()) {
     const std::string &path = source.first, &text = source.second;
-    if (!library(path) || path.starts_with("optim/server/")) continue;
+    if (!library(path) || path.starts_with("optim/server/") || path.starts_with("mpi/")) continue;
     for (const std::string& word : words_of(text))
       CHECK_MESSAGE(!concepts.contains(word), path, " names ", word);
   }
