@@ -29,9 +29,14 @@ struct AdaptiveSoftmax {
   std::vector<Tail> tails;
   FIELDS(head, head_bias, tails)
 
+  AdaptiveSoftmax() = default;  // absent: no words
   /// Maps from U(+-1/sqrt(inputs)), biases 0. Throws ValueError for cutoffs that do not rise or lie
   /// outside of 1 to words - 1, and for a shrink below 1.
   AdaptiveSoftmax(int64_t hidden, int64_t words, Rng& rng, AdaptiveSoftmaxOptions options = {});
+
+  bool defined() const { return words_ > 0; }
+  /// The first word of each tail, and the number of words.
+  const std::vector<int64_t>& begins() const { return begins_; }
 
   /// scale times the sum of -ln p(target), nats: h (N, H), targets i32 (N).
   Var loss_sum(const Var& h, const Tensor& targets, double scale = 1) const;
@@ -41,8 +46,8 @@ struct AdaptiveSoftmax {
   Tensor log_probabilities(const Tensor& h) const;
 
  private:
-  int64_t words_;
-  std::vector<int64_t> begins_;  // the first word of each tail, and the number of words
+  int64_t words_ = 0;
+  std::vector<int64_t> begins_;
 };
 
 }  // namespace tapestry

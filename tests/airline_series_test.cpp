@@ -132,7 +132,7 @@ TEST_CASE("quotes, byte-order mark, CRLF, blanks and blank lines do not matter")
   CHECK(s.time == Labels{"1950-01", "1950-02", "1950-03"});
 }
 
-TEST_CASE("places are counted in lines and bytes, whatever ends a line") {
+TEST_CASE("places are counted in lines and characters, whatever ends a line") {
   for (const std::string end : {"\n", "\r\n", "\r"})
     CHECK(complaint("month,y" + end + "1950-01,1" + end + "1950-02,  abc" + end) ==
           "f.csv:3:11: \"abc\" in column \"y\" is not a number");
@@ -162,10 +162,12 @@ TEST_CASE("malformed files are refused with the place") {
   CHECK(complaint("month,y\n1950-01,1,2\n") == "f.csv:2:1: 3 fields, the header has 2");
   CHECK(complaint("month,y\n1950-01,1\nTotal\n") == "f.csv:3:1: 1 field, the header has 2");
   CHECK(complaint("month,y\n1950-01,\"1\n2\n") ==
-        "f.csv:4:1: quoted field not closed (opened at line 2, column 9)");
-  CHECK(complaint("month,y\n1950-01,\"1\"2\n") == "f.csv:2:12: text after a closing quote");
+        "f.csv:2:9: the quoted field that opens here is not closed (close the quote)");
+  const std::string advice = " (quote the whole field and double the quotes inside)";
+  CHECK(complaint("month,y\n1950-01,\"1\"2\n") ==
+        "f.csv:2:12: the field goes on after its closing quote" + advice);
   CHECK(complaint("month,y\n1950-01,1\"2\n") ==
-        "f.csv:2:10: quote inside an unquoted field (quote the whole field)");
+        "f.csv:2:10: a quote inside a field that is not quoted" + advice);
   CHECK(complaint("112\n118\n132\n119\n") ==
         "f.csv:1:1: the first line holds data (\"112\"); expected a header that names the columns");
   CHECK(complaint("1950-01,1\n1950-02,2\n1950-03,3\n") ==

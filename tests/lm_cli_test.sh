@@ -162,9 +162,12 @@ mkfifo never && exec 7<> never
 stdin=never check 0 'learning_curve.csv' timeout 60 lm plot from-stdin -q
 check 73 'run: error: already holds a run' timeout 60 lm train never -o run  # before it reads the text
 exec 7>&-
-check 0 '3-gram +[0-9.]+ +[0-9.]+.network.*mixture.*tuned on [0-9]+ tokens that the run held out' \
+check 0 '3-gram +[0-9.]+ +[0-9.]+.network.*network with 3-gram.*tuned on [0-9]+ tokens that the run held out' \
   lm eval run text --ngram 3 --quiet
 check 0 '"order": 5.*"mixture_loss": [0-9.]+' lm eval run text --ngram 5 --json --quiet
+check 0 'dynamic +[0-9.]+ +[0-9.]+.dynamic with 3-gram.*where it is dynamic' \
+  lm eval run text --dynamic --ngram 3 --quiet
+check 0 '"dynamic": .*"perplexity": [0-9.]+' lm eval run text --dynamic --json --quiet
 check 66 'no n-grams without its training text: it was read from standard input' \
   lm eval from-stdin text --ngram 3 --quiet
 check 66 'no n-grams without its training text: the model was imported' \

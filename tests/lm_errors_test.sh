@@ -41,6 +41,8 @@ lm import run.safetensors --vocab run/vocab.txt -o imported > /dev/null
 sed 's/\t.*/\t0/' run/vocab.txt > uncounted.txt
 lm import run.safetensors --vocab uncounted.txt -o uncounted > /dev/null
 sed -i 's/"softmax": "full"/"softmax": "sampled"/; s/"samples": 128/"samples": 4/' uncounted/config.json
+lm train text --epochs 1 --hidden 4 --quiet --softmax adaptive -o adaptive > /dev/null
+awk -F '\t' -v OFS='\t' '{ print $1, NR }' run/vocab.txt > unsorted.txt
 cp text other-text
 cp text third-text
 lm train other-text --epochs 1 --hidden 4 --quiet -o changed-text > /dev/null
@@ -77,6 +79,10 @@ END
   row 'a rate of no rule of its own' lm train text --row-lr 0.1
   row 'biases, and none' lm train text --unigram-bias --no-bias
   row 'two presets' lm train text --quality --preset demo
+  row 'cutoffs of no tails' lm train text --cutoffs 5
+  row 'cutoffs out of order' lm train text --softmax adaptive --cutoffs 8 5
+  row 'a cutoff of all words' lm train text --softmax adaptive --cutoffs 100
+  row 'narrow tails, and tied' lm train text --softmax adaptive --embed 100 --tied
   row 'no words to sample' lm train text --softmax sampled --samples 0
   row 'more words to sample than there are' lm train text --softmax sampled --samples 500
   row 'words to sample without counts' lm train text --resume -o uncounted --epochs 2
@@ -206,6 +212,10 @@ END
   row 'a checkpoint that is cut off' lm eval broken text
   changed "echo { > results.json"
   row 'results that are none' lm info broken
+  row 'exporting tails' lm export adaptive -o adaptive.safetensors
+  row 'words out of order' lm train text --vocab unsorted.txt --softmax adaptive
+  row 'learning on without the text' lm eval imported text --dynamic
+  row 'learning on from another text' lm eval changed-text text --dynamic
   row 'n-grams of a text that is another now' lm eval changed-text text --ngram 3
   row 'n-grams of a text that is gone' lm eval lost-text text --ngram 3
   row 'n-grams of standard input' lm eval from-stdin text --ngram 3

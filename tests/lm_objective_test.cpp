@@ -6,6 +6,7 @@
 #include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/lm/model/check_gradients.h>
 #include <tapestry/examples/lm/model/evaluate.h>
+#include <tapestry/examples/lm/model/sampling.h>
 #include <tapestry/examples/lm/presets.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text/data.h>
@@ -190,4 +191,137 @@ TEST_CASE("without an option that says what to learn, a text decides") {
   asked = {};
   asked.input.corpus = "agreement";
   CHECK(defaults_of(asked).preset.empty());
+}
+
+namespace {
+
+TrainSettings adaptive(const fs::path& output) {
+  TrainSettings s = sampled(output);
+  s.softmax = "adaptive";
+  s.model.cutoffs = {10, 30};
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("an adaptive softmax trains, is saved, resumes to the bit, and evaluates as it samples") {
+  const TemporaryDirectory directory;
+  TrainSettings s = adaptive(directory.path / "run");
+  Data data = read(s);
+  CHECK_NOTHROW(verify_resume(s, data));
+  const TrainResult result = train(s, data);
+  app::write_atomically(s.output + "/config.json", config_text(s));
+  data.vocabulary.save(s.output + "/vocab.txt");
+  CHECK(*result.position.valid_loss < 3.5);
+  const Run run = Run::open(s.output);
+  const LanguageModel model = run.model(f64);
+  CHECK(evaluate(model, data.valid).loss() == doctest::Approx(*result.position.valid_loss));
+  // Token by token, as sentences are sampled: the same losses, and chances that add up to 1.
+  const std::vector<double> logs = log_probabilities(model, data.valid);
+  const Reader next = reader(model);
+  std::vector<double> z = next(Vocabulary::begin);
+  const auto targets = data.valid.targets(0);
+  for (size_t t = 0; t < targets.size(); ++t) {
+    double sum = 0;
+    for (const double x : z) sum += std::exp(x);
+    CHECK(sum == doctest::Approx(1));
+    CHECK(z[static_cast<size_t>(targets[t])] == doctest::Approx(logs[t]));
+    z = next(targets[t]);
+  }
+  std::vector<ShapedParameter> shapes = parameter_shapes(s.model);
+  LanguageModel copy = model;
+  const auto named = parameters(copy);
+  REQUIRE(named.size() == shapes.size());
+  size_t rows = 0;
+  for (size_t i = 0; i < named.size(); ++i) {
+    CHECK(named[i].name == shapes[i].name);
+    CHECK(named[i].parameter->shape() == shapes[i].shape);
+    rows += shapes[i].rows;
+  }
+  CHECK(rows == copy.rows().size());
+}
+
+TEST_CASE("an adaptive run of two workers is recorded and replayed to the bit") {
+  const TemporaryDirectory directory;
+  TrainSettings s = adaptive(directory.path / "recorded");
+  const Data data = read(s);
+  s.parallel.workers = 2;
+  s.parallel.record = (directory.path / "log").string();
+  const TrainResult recorded = train(s, data);
+  s.parallel.replay = std::exchange(s.parallel.record, "");
+  s.output = (directory.path / "replayed").string();
+  CHECK(train(s, data).fingerprint == recorded.fingerprint);
+}
+
+TEST_CASE("the gradient check passes for an adaptive softmax, with biases and without") {
+  for (const bool bias : {false, true}) {
+    TrainSettings s = adaptive("");
+    s.model.bias = s.unigram_bias = bias;
+    s.dtype = f64;
+    s.dropout = 0;
+    const Data data = read(s);
+    LanguageModel model = initial_model(s, data.vocabulary);
+    const std::vector<int64_t> sentences = {0, 1, 2};
+    for (const CheckedParameter& p :
+         check_gradients(model, make_batch(data.train, sentences), 20, 1e-6, 3))
+      CHECK_MESSAGE(p.report.ok, p.name, ": ", p.report.message);
+  }
+}
+
+TEST_CASE("tails have the biases of frequencies, and words that never occur a finite loss") {
+  TrainSettings s = adaptive("");
+  const Data data = read(s);
+  LanguageModel model = initial_model(s, data.vocabulary);
+  model.softmax.adaptive.head.value().fill_(0);
+  for (auto& tail : model.softmax.adaptive.tails) tail.weight.value().fill_(0);
+  double total = 0, entropy = 0;
+  for (int32_t id = 0; id < data.vocabulary.size(); ++id)
+    if (id != Vocabulary::begin) total += static_cast<double>(data.vocabulary.count(id));
+  for (int32_t id = 0; id < data.vocabulary.size(); ++id) {
+    const auto count = static_cast<double>(data.vocabulary.count(id));
+    if (id != Vocabulary::begin && count > 0) entropy -= count / total * std::log(count / total);
+  }
+  CHECK(evaluate(model, data.train, 16).loss() == doctest::Approx(entropy).epsilon(0.001));
+  CHECK(first_loss(model, data.train).size() == 1);  // no warning
+
+  std::vector<TokenCount> tokens;
+  for (int32_t id = 0; id < data.vocabulary.size(); ++id)
+    tokens.push_back({data.vocabulary.token(id), data.vocabulary.count(id)});
+  tokens.push_back({"unheard-of", 0});
+  const Vocabulary wider(tokens);
+  s.model.vocabulary = wider.size();
+  Corpus corpus;
+  corpus.add(std::vector<std::string_view>{"unheard-of"});
+  for (const char* softmax : {"sampled", "adaptive"}) {
+    s.softmax = softmax;
+    if (!s.adaptive()) s.model.cutoffs.clear();
+    CHECK(std::isfinite(evaluate(initial_model(s, wider), wider.encode(corpus)).loss()));
+  }
+}
+
+TEST_CASE("cutoffs out of order and words out of order are refused") {
+  TrainSettings s = adaptive("");
+  s.model.vocabulary = 100;
+  for (const std::vector<int64_t>& wrong :
+       {std::vector<int64_t>{30, 10}, {10, 10}, {10, 100}, {0, 10}}) {
+    s.model.cutoffs = wrong;
+    CHECK(refusal([&] { resolve_cutoffs(s); }).find("is out of order") != std::string::npos);
+  }
+  for (const int64_t words : {4, 100, 8000, 33'000, 800'000}) {
+    s.model.cutoffs.clear();
+    s.model.vocabulary = words;
+    CHECK_NOTHROW(resolve_cutoffs(s));
+    CHECK(!s.model.cutoffs.empty());
+  }
+  const std::vector<TokenCount> unsorted = {
+      {"<unk>", 0}, {"<s>", 1}, {"</s>", 1}, {"rare", 1}, {"frequent", 2}};
+  s.model.vocabulary = 5;
+  s.model.cutoffs = {2};
+  CHECK(refusal([&] {
+          initial_model(s, Vocabulary(unsorted));
+        }).find("'rare' comes before 'frequent'") != std::string::npos);
+  const std::vector<TokenCount> uncounted = {{"<unk>", 0}, {"<s>", 0}, {"</s>", 0}, {"word", 0}};
+  s.model.vocabulary = 4;
+  CHECK(refusal([&] { initial_model(s, Vocabulary(uncounted)); }) ==
+        "--softmax adaptive sorts words by their counts, which this vocabulary lacks");
 }

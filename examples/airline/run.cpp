@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 #include <tapestry/examples/airline/config.h>
 #include <tapestry/examples/airline/run.h>
-#include <tapestry/examples/airline/series/csv.h>
+#include <tapestry/examples/common/csv.h>
 #include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/common/run_directory.h>
 #include <tapestry/nn/checkpoint.h>
@@ -16,9 +16,9 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string series_text(const Series& series) {
-  std::string out = "time," + csv_field(series.name) + "\n";
+  std::string out = "time," + app::csv_field(series.name) + "\n";
   for (size_t t = 0; t < series.size(); ++t)
-    out += fmt::format("{},{}\n", csv_field(series.time[t]), series.values[t]);
+    out += fmt::format("{},{}\n", app::csv_field(series.time[t]), series.values[t]);
   return out;
 }
 

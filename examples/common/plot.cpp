@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <tapestry/examples/common/csv.h>
 #include <tapestry/examples/common/gnuplot.h>
 #include <tapestry/examples/common/plot.h>
 #include <tapestry/examples/common/report.h>
@@ -28,13 +29,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using Style = Series::Style;
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
-}
 
 std::string x_text(const Plot& plot, double x) {
   return plot.x_axis == Plot::Axis::month ? month_name(x) : fmt::format("{}", x);

@@ -36,6 +36,10 @@ void read_name(const Names& names, const Json& from, Enum& value) {
   throw app::JsonError("is '" + wanted + "', which is none of its names");
 }
 
+/// Fields that the runs of earlier versions lack, which were trained as the defaults say.
+constexpr std::string_view kAdded[] = {"cutoffs",      "softmax",       "samples",
+                                       "unigram_bias", "row_optimizer", "row_lr"};
+
 const app::Check any{[](const std::string&) { return std::string(); }, ""};
 using app::number, app::one_of, app::whole_number;
 
@@ -71,6 +75,7 @@ void for_each_model(Settings& s, F&& f) {
   f("embed", s.model.embed, whole_number(0, 65536));
   f("bias", s.model.bias, any);
   f("tied", s.model.tied, any);
+  f("cutoffs", s.model.cutoffs, any);
   f("dropout", s.dropout, number(0, 1, app::Ends::open_high));
   f("dtype", s.dtype, any);
 }
@@ -78,7 +83,7 @@ void for_each_model(Settings& s, F&& f) {
 template <class Settings, class F>
 void for_each_training(Settings& s, F&& f) {
   f("preset", s.preset, one_of({"", "reference", "demo", "fast", "quality"}));
-  f("softmax", s.softmax, one_of({"full", "sampled"}));
+  f("softmax", s.softmax, one_of({"full", "sampled", "adaptive"}));
   f("samples", s.samples, whole_number(1));
   f("unigram_bias", s.unigram_bias, any);
   f("bptt", s.bptt.steps, whole_number(0));
@@ -166,6 +171,14 @@ void check_together(const TrainSettings& s) {
                       "model.embed must be model.hidden where model.tied is true");
   require<ValueError>(s.bptt.mode != BpttMode::chunk || s.bptt.steps > 0,
                       "training.bptt must be at least 1 where training.bptt_mode is chunk");
+  require<ValueError>(s.model.cutoffs.empty() != s.adaptive(),
+                      "model.cutoffs belongs to training.softmax adaptive");
+  int64_t before = 0;
+  for (const int64_t cutoff : s.model.cutoffs) {
+    require<ValueError>(cutoff > before && cutoff < s.model.vocabulary,
+                        "model.cutoffs must rise, from 1 to model.vocabulary - 1");
+    before = cutoff;
+  }
   require<ValueError>(s.momentum == 0 || s.optimizer == "sgd",
                       "training.momentum belongs to training.optimizer sgd");
 }
@@ -205,6 +218,8 @@ TrainSettings parse_config(std::string_view text, const std::string& path) {
           place = fmt::format("{}.{} ", section, key);
           const Json* part = config.find(section);
           const Json* found = part ? part->find(key) : nullptr;
+          if (!found && std::find(std::begin(kAdded), std::end(kAdded), key) != std::end(kAdded))
+            return;
           if (!found) throw app::JsonError("is missing");
           if constexpr (std::is_same_v<T, BpttMode>)
             read_name(kModes, *found, value);

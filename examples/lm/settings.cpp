@@ -1,6 +1,7 @@
 #include <tapestry/examples/lm/settings.h>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <tapestry/examples/common/exit_code.h>
 
 namespace tapestry::lm {
@@ -13,6 +14,15 @@ bool repeats(const ParallelSettings& p) {
 
 [[noreturn]] void refuse(const std::string& what, const std::string& hint) {
   throw app::UserError(app::ExitCode::usage, what, hint);
+}
+
+void resolve_objective(const TrainSettings& s) {
+  if (s.unigram_bias && !s.model.bias)
+    refuse("--unigram-bias and --no-bias exclude each other", "leave one of them out");
+  if (!s.adaptive() && !s.model.cutoffs.empty())
+    refuse("--cutoffs belongs to --softmax adaptive", "leave it out");
+  if (s.adaptive() && s.model.tied)
+    refuse("--softmax adaptive and --tied exclude each other", "its tails are narrower");
 }
 
 /// Rules and their rates.
@@ -98,8 +108,7 @@ void resolve(TrainSettings& s) {
         "--quality and " + (s.resume ? "--resume" : "--preset " + s.preset) + " exclude each other",
         "leave one of them out");
   check_model(s.model, s.bptt);
-  if (s.unigram_bias && !s.model.bias)
-    refuse("--unigram-bias and --no-bias exclude each other", "leave one of them out");
+  resolve_objective(s);
   if (!in.vocab.empty() && !in.corpus.empty())
     refuse("--vocab belongs to files, not to a built-in corpus", "leave it out");
   const ParallelSettings& p = s.parallel;
@@ -142,12 +151,28 @@ void resolve(TrainSettings& s) {
   resolve_rules(s);
 }
 
+void resolve_cutoffs(TrainSettings& s) {
+  std::vector<int64_t>& cutoffs = s.model.cutoffs;
+  if (!s.adaptive()) return;
+  if (cutoffs.empty()) cutoffs = default_cutoffs(s.model.vocabulary);
+  int64_t before = 0;
+  for (const int64_t cutoff : cutoffs) {
+    if (cutoff <= before || cutoff >= s.model.vocabulary)
+      refuse(fmt::format("--cutoffs {}: {} is out of order", fmt::join(cutoffs, ","), cutoff),
+             fmt::format("they rise, from 1 to {}, the last word of the vocabulary",
+                         s.model.vocabulary - 1));
+    before = cutoff;
+  }
+}
+
 std::string describe_model(const TrainSettings& s) {
   const ModelShape& m = s.model;
   std::string out = fmt::format("{} {} x {}, ", m.cell, m.layers, m.hidden);
   out += m.embed ? fmt::format("embedding {}", m.embed) : "one-hot input";
   if (!m.bias) out += ", no biases";
   if (m.tied) out += ", tied";
+  if (!m.cutoffs.empty())
+    out += fmt::format(", adaptive softmax, tails from {}", fmt::join(m.cutoffs, ","));
   if (s.dropout > 0) out += fmt::format(", dropout {:g}", s.dropout);
   return out + (s.dtype == f64 ? ", double" : ", float");
 }

@@ -54,7 +54,7 @@ struct TrainSettings {
 
   std::string preset;
   bool quality = false;          // for --preset quality
-  std::string softmax = "full";  // what training minimises: full, sampled
+  std::string softmax = "full";  // what training minimises: full, sampled, adaptive
   int64_t samples = 128;         // words drawn for each update
   bool unigram_bias = false;     // biases of the softmax begin at log frequencies
   Bptt bptt{BpttMode::exact, 4};
@@ -82,11 +82,15 @@ struct TrainSettings {
 
   /// Whether the training loss is one over samples, which is no estimate of the exact one.
   bool sampled() const { return softmax == "sampled"; }
+  bool adaptive() const { return softmax == "adaptive"; }
 };
 
 /// Checks what CLI11 cannot, options that exclude or need each other, and fills in what follows
 /// from others. Throws UserError (usage).
 void resolve(TrainSettings& settings);
+/// Once the vocabulary is known: the cutoffs of an adaptive softmax, if none were given. Throws
+/// UserError (usage) for those that do not rise or lie outside of the vocabulary.
+void resolve_cutoffs(TrainSettings& settings);
 /// "lstm 1 x 64, one-hot input, float"
 std::string describe_model(const TrainSettings& settings);
 /// "bptt exact 4"

@@ -226,11 +226,19 @@ void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt) {
       ->group(group);
 }
 
-void add_objective_options(app::Command& command, std::string& softmax, int64_t& samples) {
+void add_objective_options(app::Command& command, std::string& softmax, int64_t& samples,
+                           std::vector<int64_t>& cutoffs) {
   command
-      .add_option("--softmax", softmax,
-                  "what training minimises: the loss, or that over words drawn for each update")
-      ->check(one_of({"full", "sampled"}))
+      .add_option(
+          "--softmax", softmax,
+          "over all words, in training over some that are drawn, or with rare words in tails")
+      ->check(one_of({"full", "sampled", "adaptive"}))
+      ->group("Model");
+  command
+      .add_option(
+          "--cutoffs", cutoffs,
+          "words with which the tails of --softmax adaptive begin (default: by their number)")
+      ->check(whole_number(1))
       ->group("Model");
   command.add_option("--samples", samples, "words drawn for an update of --softmax sampled")
       ->check(whole_number(1))
@@ -250,7 +258,7 @@ void add_options(app::Command& command, TrainSettings& s) {
   command.add_option("--dropout", s.dropout, "probability of dropping a unit")
       ->check(number(0, 1, app::Ends::open_high))
       ->group("Model");
-  add_objective_options(command, s.softmax, s.samples);
+  add_objective_options(command, s.softmax, s.samples, s.model.cutoffs);
   command
       .add_flag("--unigram-bias,!--no-unigram-bias", s.unigram_bias,
                 "biases of the softmax begin at the words' log frequencies")

@@ -10,6 +10,7 @@ void add_options(app::Command& command, TrainSettings& settings);
 /// Those that decide the shape of a model and how far errors flow back in it.
 void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt);
 /// --softmax and --samples.
-void add_objective_options(app::Command& command, std::string& softmax, int64_t& samples);
+void add_objective_options(app::Command& command, std::string& softmax, int64_t& samples,
+                           std::vector<int64_t>& cutoffs);
 
 }  // namespace tapestry::lm

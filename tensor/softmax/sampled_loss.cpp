@@ -13,7 +13,7 @@ namespace {
 
 using namespace simd;
 
-constexpr const char* kOp = "sampled_linear_cross_entropy_sum";
+constexpr const char* kSampledOp = "sampled_linear_cross_entropy_sum";
 
 /// Rows `ids`, which ascend, of a table: those of a block under one hold, from where the guard
 /// would have a sweep begin.
@@ -65,19 +65,19 @@ T row_loss(T* z, const T* add, int64_t lanes, int64_t target, T own, T scale) {
 }
 
 void check_shapes(const Tensor& h, const Tensor& weight, const Tensor& bias, const Candidates& c) {
-  require_same_dtype(kOp, h, weight);
-  if (bias.defined()) require_same_dtype(kOp, h, bias);
-  require<ShapeError>(h.rank() == 2 && weight.rank() == 2 && h.shape()[1] == weight.shape()[1], kOp,
-                      ": h ", h.shape(), " and weight ", weight.shape(),
+  require_same_dtype(kSampledOp, h, weight);
+  if (bias.defined()) require_same_dtype(kSampledOp, h, bias);
+  require<ShapeError>(h.rank() == 2 && weight.rank() == 2 && h.shape()[1] == weight.shape()[1],
+                      kSampledOp, ": h ", h.shape(), " and weight ", weight.shape(),
                       ": expected (rows, hidden) and (words, hidden)");
   const int64_t words = weight.shape()[0];
-  require<ShapeError>(!bias.defined() || bias.shape() == Shape{words}, kOp, ": bias ", bias.shape(),
-                      ": expected (", words, ")");
-  require_rows(kOp, c.ids, words);
-  require_rows(kOp, c.places, c.ids.numel());
-  require<ShapeError>(c.places.shape() == Shape{h.shape()[0]}, kOp, ": h ", h.shape(),
+  require<ShapeError>(!bias.defined() || bias.shape() == Shape{words}, kSampledOp, ": bias ",
+                      bias.shape(), ": expected (", words, ")");
+  require_rows(kSampledOp, c.ids, words);
+  require_rows(kSampledOp, c.places, c.ids.numel());
+  require<ShapeError>(c.places.shape() == Shape{h.shape()[0]}, kSampledOp, ": h ", h.shape(),
                       " and candidates for targets ", c.places.shape(), ": expected (rows)");
-  require<ShapeError>(c.ids.rank() == 1 && c.correction.shape() == c.ids.shape(), kOp,
+  require<ShapeError>(c.ids.rank() == 1 && c.correction.shape() == c.ids.shape(), kSampledOp,
                       ": candidates ", c.ids.shape(), " with corrections ", c.correction.shape());
 }
 
@@ -110,7 +110,7 @@ SampledLoss sampled_loss(const Tensor& h, const Guarded& weight, const Guarded& 
   SampledLoss out{Tensor::empty({rows}, h.dtype()), {}, {}, {}};
   if (wanted.bias) out.dbias = Tensor::zeros({n}, h.dtype());
   Tensor w = Tensor::empty({n, hidden}, h.dtype()), z;
-  dispatch(kOp, h.dtype(), [&](auto zero) {
+  dispatch(kSampledOp, h.dtype(), [&](auto zero) {
     using T = decltype(zero);
     constexpr int64_t L = kLanes<T>;
     gather(weight, candidates.ids, hidden, w.data<T>());

@@ -5,8 +5,8 @@
 #include <tapestry/examples/airline/pictures.h>
 #include <tapestry/examples/airline/report.h>
 #include <tapestry/examples/airline/scores/rolling.h>
-#include <tapestry/examples/airline/series/csv.h>
 #include <tapestry/examples/airline/series/words.h>
+#include <tapestry/examples/common/csv.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/report.h>
@@ -55,8 +55,8 @@ std::string csv_of(const Rolling& r, const Series& series) {
   for (size_t k = 0; k < r.origins; ++k)
     for (size_t h = 0; h < r.horizon; ++h) {
       const size_t t = r.train_size(k) + h;
-      out += fmt::format("{},{},{},{}", csv_field(series.time[r.train_size(k) - 1]),
-                         csv_field(series.time[t]), h + 1, series.values[t]);
+      out += fmt::format("{},{},{},{}", app::csv_field(series.time[r.train_size(k) - 1]),
+                         app::csv_field(series.time[t]), h + 1, series.values[t]);
       for (const Paths& m : r.methods)
         out += m.forecasts.empty() ? "," : fmt::format(",{}", m.forecasts[k][h]);
       const double forecast = r.chosen().forecasts[k][h];

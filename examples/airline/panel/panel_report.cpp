@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 #include <tapestry/examples/airline/panel/panel_pictures.h>
 #include <tapestry/examples/airline/panel/panel_report.h>
-#include <tapestry/examples/airline/series/csv.h>
+#include <tapestry/examples/common/csv.h>
 #include <tapestry/examples/common/json.h>
 
 namespace tapestry::airline {
@@ -32,8 +32,8 @@ std::string forecast_text(const PanelRun& run, const PanelMethod& method) {
     for (size_t h = 0; h < run.hybrid.shape.horizon; ++h) {
       const bool known = h < run.actual[i].size();
       const double forecast = method.forecasts[i][h];
-      out += fmt::format("{},{},{},{},{}", csv_field(run.ids[i]), csv_field(run.times[i][h]),
-                         known ? "test" : "future",
+      out += fmt::format("{},{},{},{},{}", app::csv_field(run.ids[i]),
+                         app::csv_field(run.times[i][h]), known ? "test" : "future",
                          known ? fmt::format("{}", run.actual[i][h]) : "", forecast);
       for (size_t level = 0; level < Intervals::levels.size(); ++level) {
         if (!run.intervals.known()) {
@@ -51,7 +51,7 @@ std::string forecast_text(const PanelRun& run, const PanelMethod& method) {
 std::string wide_text(const PanelRun& run, const PanelMethod& method) {
   std::string out;
   for (size_t i = 0; i < run.ids.size(); ++i) {
-    out += csv_field(run.ids[i]);
+    out += app::csv_field(run.ids[i]);
     for (const double y : method.forecasts[i]) out += fmt::format(",{}", y);
     out += '\n';
   }

@@ -40,12 +40,12 @@ std::string rows_text(const std::vector<std::string>& ids, const std::vector<std
                       const std::vector<std::vector<T>>& more = {}) {
   std::string out;
   for (size_t i = 0; i < ids.size(); ++i) {
-    out += csv_field(ids[i]);
+    out += app::csv_field(ids[i]);
     for (const auto* part : {&rows, &more})
       if (i < part->size())
         for (const T& value : (*part)[i]) {
           if constexpr (std::is_same_v<T, std::string>)
-            out += ',' + csv_field(value);
+            out += ',' + app::csv_field(value);
           else
             out += fmt::format(",{}", value);
         }

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include <tapestry/examples/airline/series/csv.h>
+#include <tapestry/examples/airline/series/table.h>
 
 namespace tapestry::airline {
 

@@ -9,7 +9,6 @@
 namespace tapestry::airline {
 namespace {
 
-constexpr double absent = std::numeric_limits<double>::quiet_NaN();
 constexpr const char* kSorted = "the rows were sorted by time";
 
 /// What separates the fraction in a column: as the first cell that can only be read one way says.

@@ -1,13 +1,18 @@
 #pragma once
 // The rows of a table as times and numbers, in the order of time.
 
+#include <limits>
+
 #include <tapestry/examples/airline/series/calendar.h>
 #include <tapestry/examples/airline/series/columns.h>
 #include <tapestry/examples/airline/series/series.h>
 
 namespace tapestry::airline {
 
-/// A time, a value (NaN where the cell is empty), and where they stood.
+/// The value of an empty cell.
+inline constexpr double absent = std::numeric_limits<double>::quiet_NaN();
+
+/// A time, a value (absent where the cell is empty), and where they stood.
 struct InputRow {
   const Cell *time, *value;  // time is null without a time column
   double number;

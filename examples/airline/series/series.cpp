@@ -17,8 +17,6 @@
 namespace tapestry::airline {
 namespace {
 
-constexpr double absent = std::numeric_limits<double>::quiet_NaN();
-
 // Fills series.time and .values with every period from first to last, absent where nothing is.
 void lay_out(const Table& table, const ReadOptions& options, const std::vector<InputRow>& rows,
              Series& series) {

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include <tapestry/examples/airline/series/calendar.h>
-#include <tapestry/examples/airline/series/csv.h>
 #include <tapestry/examples/airline/series/numbers.h>
+#include <tapestry/examples/airline/series/table.h>
 
 namespace tapestry::airline {
 

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
-#include <tapestry/examples/airline/series/csv.h>
 #include <tapestry/examples/airline/series/timeline.h>
+#include <tapestry/examples/common/csv.h>
 
 #include <cmath>
 #include <limits>
@@ -41,7 +41,7 @@ std::string csv_of(const Timeline& line) {
     const char* split = t < line.train_size          ? "train"
                         : std::isnan(line.actual[t]) ? "future"
                                                      : "test";
-    out += fmt::format("{},{},{},{}", csv_field(line.time[t]), split, cell(line.actual[t]),
+    out += fmt::format("{},{},{},{}", app::csv_field(line.time[t]), split, cell(line.actual[t]),
                        cell(line.forecast[t]));
     for (size_t i = 0; i < line.low.size(); ++i)
       out += fmt::format(",{},{}", cell(line.low[i][t]), cell(line.high[i][t]));

@@ -20,6 +20,10 @@ void add_options(app::Command& command, ExportSettings& s) {
 app::ExitCode export_model(const ExportSettings& s) {
   const bool npz = is_npz(s.output);
   const Run run = Run::open(s.run);
+  if (run.settings.adaptive())
+    throw app::UserError(app::ExitCode::usage,
+                         s.run + " has an adaptive softmax, which neither format can describe",
+                         "train with --softmax full or sampled to export");
   ModelTensors model{run.settings.model, run.settings.dtype, {}};
   constexpr std::string_view kPrefix = "model.";
   for (const auto& [name, tensor] : run.state.tensors)

@@ -17,7 +17,7 @@ namespace tapestry::lm {
 
 void add_options(app::Command& command, GradcheckSettings& s) {
   add_model_options(command, s.model, s.bptt);
-  add_objective_options(command, s.softmax, s.samples);
+  add_objective_options(command, s.softmax, s.samples, s.model.cutoffs);
   const std::string group = "Check";
   command.add_option("--sentences", s.sentences, "in the batch")
       ->check(app::whole_number(1, 1000))
@@ -51,6 +51,7 @@ app::ExitCode gradcheck(const GradcheckSettings& s) {
   described.bptt = s.bptt;
   described.softmax = s.softmax;
   described.samples = s.samples;
+  resolve_cutoffs(described);
   described.seed = s.seed;
   if (described.sampled()) app::note("loss   over {} samples and the targets\n", s.samples);
   app::note("model  {}, {}; vocabulary {}\ndata   {} sentences, {} tokens, longest {}\n",

@@ -146,6 +146,7 @@ app::ExitCode train(TrainSettings s, const Cluster& cluster) {
   cluster.require_same_text(data.fingerprint());
   s.model.vocabulary = data.vocabulary.size();
   fit_to_vocabulary(s, s.model.vocabulary);
+  resolve_cutoffs(s);
   if (s.dry_run) {
     if (!cluster.first()) return app::ExitCode::ok;
     if (!s.common.quiet) print_banner(s, data, parameter_count(s.model));

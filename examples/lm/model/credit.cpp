@@ -1,4 +1,3 @@
-#include <tapestry/autograd/ops/losses.h>
 #include <tapestry/examples/lm/model/credit.h>
 
 #include <cmath>
@@ -19,7 +18,6 @@ std::vector<double> credit_horizon(const LanguageModel& model, const EncodedCorp
   Tape tape;
   State state = model.rnn.zero(batch);
   std::vector<std::vector<Parameter>> probes;
-  Var logits;
   Tensor targets;
   for (int64_t t = 0; t <= steps; ++t) {
     std::vector<int32_t> in, out;
@@ -34,9 +32,8 @@ std::vector<double> credit_horizon(const LanguageModel& model, const EncodedCorp
       Parameter& probe = probes.back().emplace_back(Tensor::zeros(v.shape(), v.dtype()));
       return v + Var(probe);
     });
-    logits = model.logits(model.rnn.output(state));
   }
-  tape.backward(sum(cross_entropy(logits, targets)));
+  tape.backward(model.output_loss(model.rnn.output(state), targets));
 
   // |error| of each sentence at each step
   const auto norms = [&](const std::vector<Parameter>& at) {

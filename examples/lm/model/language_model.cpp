@@ -1,6 +1,7 @@
 #include <tapestry/autograd/ops/mask.h>
 #include <tapestry/autograd/ops/shape.h>
 #include <tapestry/examples/lm/model/language_model.h>
+#include <tapestry/nn/regularize.h>
 
 namespace tapestry::lm {
 
@@ -9,34 +10,39 @@ LanguageModel::LanguageModel(const ModelShape& shape, Rng& rng, DType dtype)
             {.fan_in = shape.embed ? shape.embed : shape.vocabulary, .dtype = dtype}),
       rnn(shape, rng, dtype),
       one_hot_(shape.embed == 0) {
+  if (!shape.cutoffs.empty()) {
+    softmax.adaptive =
+        AdaptiveSoftmax(shape.hidden, shape.vocabulary, rng,
+                        {.cutoffs = shape.cutoffs, .bias = shape.bias, .dtype = dtype});
+    return;
+  }
   if (!shape.tied)
     softmax.weight =
         Parameter(uniform_fan_in({shape.vocabulary, shape.hidden}, shape.hidden, rng, dtype));
   if (shape.bias) softmax.bias = Parameter(Tensor::zeros({shape.vocabulary}, dtype));
 }
 
-void LanguageModel::set_dropout(double p) {
+void LanguageModel::set_dropout(const Dropouts& p) {
   dropout_ = p;
   rnn.set_dropout(p);
 }
 
 std::vector<const Parameter*> LanguageModel::rows() const {
-  std::vector<const Parameter*> out{&input.table};
-  for (const Parameter* p : {&softmax.weight, &softmax.bias})
-    if (p->defined()) out.push_back(p);
+  std::vector<const Parameter*> out = softmax.rows();
+  out.insert(out.begin(), &input.table);
   return out;
 }
 
 std::vector<const Parameter*> LanguageModel::shared() const {
   std::vector<const Parameter*> out = rows();
-  if (softmax.bias.defined() && !softmax.sampled())
-    out.pop_back();  // an exact loss reads all of it
+  if (!softmax.sampled())  // an exact loss reads all of a bias
+    std::erase_if(out, [](const Parameter* p) { return p->shape().rank() == 1; });
   return out;
 }
 
 Var LanguageModel::hidden(const Batch& batch, Rng* rng, State* state) const {
   Var x = input(batch.inputs);
-  if (!one_hot_) x = dropout(x, dropout_, rng);
+  if (!one_hot_) x = drop(x, batch, rng);
   // A later piece has fewer sentences: the longest ones, which come first.
   const int64_t alive = batch.sentences();
   const State initial =
@@ -44,7 +50,12 @@ Var LanguageModel::hidden(const Batch& batch, Rng* rng, State* state) const {
             : rnn.zero(alive);
   const Recurrent::Output out = rnn.run(x, batch.packing, initial, rng);
   if (state) *state = detach(out.state);
-  return dropout(out.y, dropout_, rng);
+  return drop(out.y, batch, rng);
+}
+
+Var LanguageModel::drop(const Var& x, const Batch& batch, Rng* rng) const {
+  return dropout_.locked ? locked_dropout(x, batch.packing, dropout_.units, rng)
+                         : dropout(x, dropout_.units, rng);
 }
 
 Var LanguageModel::loss(const Batch& piece, int64_t sentences, State* state, Rng* rng) const {

@@ -15,18 +15,26 @@ struct LanguageModel {
   Recurrent rnn;
   Softmax softmax;
 
-  /// As FIELDS(input, rnn, weight, bias): the names in checkpoints.
-  static constexpr std::string_view field_names() { return "input, rnn, weight, bias"; }
-  auto fields() { return std::tie(input, rnn, softmax.weight, softmax.bias); }
-  auto fields() const { return std::tie(input, rnn, softmax.weight, softmax.bias); }
+  /// As FIELDS would, without "softmax." in the names, which are those in checkpoints.
+  static constexpr std::string_view field_names() {
+    return "input, rnn, weight, bias, head, head_bias, tails";
+  }
+  auto fields() {
+    return std::tie(input, rnn, softmax.weight, softmax.bias, softmax.adaptive.head,
+                    softmax.adaptive.head_bias, softmax.adaptive.tails);
+  }
+  auto fields() const {
+    return std::tie(input, rnn, softmax.weight, softmax.bias, softmax.adaptive.head,
+                    softmax.adaptive.head_bias, softmax.adaptive.tails);
+  }
 
   /// Every map is drawn from U(+-1/sqrt(n)), n its number of inputs; biases of the softmax are 0,
   /// those of an LSTM's forget gates 1, so that it remembers until it learns to forget
   /// (Jozefowicz, Zaremba & Sutskever, 2015). Throws ValueError for a cell that is not known.
   LanguageModel(const ModelShape& shape, Rng& rng, DType dtype = f32);
 
-  /// Of units: on embeddings, between layers, and before the softmax.
-  void set_dropout(double p);
+  /// Of units on embeddings, between layers, and before the softmax; and of recurrent weights.
+  void set_dropout(const Dropouts& p);
 
   /// What training minimises: the sum over the tokens divided by the number of sentences. `rng`
   /// draws what is drawn in training (dropout, candidates), null: nothing is, and the loss is
@@ -45,7 +53,12 @@ struct LanguageModel {
   /// One token of each sentence of a batch: ids i32 (B) -> logits (B, V) of what comes next.
   /// Advances `state`, which starts as rnn.zero(B).
   Var step(const Tensor& ids, State& state) const;
-  /// h (rows, hidden) -> (rows, V)
+  /// The exact losses of outputs h (rows, hidden) of the layers, added.
+  Var output_loss(const Var& h, const Tensor& targets) const {
+    return softmax.loss(h, softmax_weight(), targets, 1, nullptr);
+  }
+  /// h (rows, hidden) -> (rows, V), up to a constant in each row; without gradient where the
+  /// softmax is adaptive.
   Var logits(const Var& h) const { return softmax.logits(h, softmax_weight()); }
 
   /// The parameters of so many rows that workers should read them where they lie.
@@ -56,9 +69,10 @@ struct LanguageModel {
  private:
   /// What the softmax sees: (rows, hidden).
   Var hidden(const Batch& batch, Rng* rng, State* state) const;
+  Var drop(const Var& x, const Batch& batch, Rng* rng) const;
   Var softmax_weight() const { return softmax.weight.defined() ? softmax.weight : input.table; }
 
-  double dropout_ = 0;
+  Dropouts dropout_;
   bool one_hot_;
 };
 

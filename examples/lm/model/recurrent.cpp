@@ -1,4 +1,5 @@
 #include <tapestry/examples/lm/model/recurrent.h>
+#include <tapestry/nn/noise.h>
 #include <tapestry/nn/rnn.h>
 
 namespace tapestry::lm {
@@ -25,7 +26,10 @@ class LayersOf final : public Recurrent::Layers {
     return output(typed(s));
   }
   Bptt& bptt() override { return rnn_.bptt; }
-  double& dropout() override { return rnn_.dropout; }
+  void set_dropout(const Dropouts& p) override {
+    rnn_.dropout = p.units, rnn_.locked_dropout = p.locked;
+    for (Cell& cell : rnn_.cells) cell.weight_drop = p.weights;
+  }
 
  private:
   using Typed = typename RNN<Cell>::State;
@@ -51,9 +55,10 @@ class LayersOf final : public Recurrent::Layers {
 
 std::unique_ptr<Recurrent::Layers> make_layers(const ModelShape& shape, Rng& rng, DType dtype) {
   const auto make = [&]<class Cell>() -> std::unique_ptr<Recurrent::Layers> {
-    return std::make_unique<LayersOf<Cell>>(
-        RNN<Cell>(shape.embed, shape.hidden, rng,
-                  {.layers = shape.layers, .cell = {.bias = shape.bias, .dtype = dtype}}));
+    using Drops = WeightDrop<Cell>;
+    return std::make_unique<LayersOf<Drops>>(RNN<Drops>(
+        shape.embed, shape.hidden, rng,
+        {.layers = shape.layers, .cell = {.p = 0, .cell = {.bias = shape.bias, .dtype = dtype}}}));
   };
   if (shape.cell == "rnn") return make.template operator()<RNNCell>();
   if (shape.cell == "gru") return make.template operator()<GRUCell>();

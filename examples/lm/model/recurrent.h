@@ -20,6 +20,13 @@ struct State {
   FIELDS(parts)
 };
 
+/// What training drops at random: units, with one mask for all steps of a sentence where it is
+/// locked (Gal & Ghahramani, 2016), and recurrent weights (Merity, Keskar & Socher, 2018).
+struct Dropouts {
+  double units = 0, weights = 0;
+  bool locked = false;
+};
+
 /// A value: a copy is a replica with parameters of its own. It cannot be assigned to.
 class Recurrent {
  public:
@@ -39,7 +46,7 @@ class Recurrent {
     virtual Output step(const Var& x, const State& s) const = 0;
     virtual Var output(const State& s) const = 0;
     virtual Bptt& bptt() = 0;
-    virtual double& dropout() = 0;
+    virtual void set_dropout(const Dropouts& p) = 0;
   };
 
   /// Throws ValueError for a cell that is not known.
@@ -62,8 +69,8 @@ class Recurrent {
   /// How far errors flow back.
   const Bptt& bptt() const { return layers_->bptt(); }
   void set_bptt(const Bptt& bptt) { layers_->bptt() = bptt; }
-  /// Between layers.
-  void set_dropout(double p) { layers_->dropout() = p; }
+  /// Of units between layers, and of weights.
+  void set_dropout(const Dropouts& p) { layers_->set_dropout(p); }
 
  private:
   std::unique_ptr<Layers> layers_;

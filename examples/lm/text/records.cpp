@@ -1,5 +1,5 @@
-#include <csv.h>
 #include <fmt/format.h>
+#include <tapestry/examples/common/csv.h>
 #include <tapestry/examples/common/text.h>
 #include <tapestry/examples/lm/text/records.h>
 #include <tapestry/examples/lm/text/text.h>
@@ -54,93 +54,10 @@ class CheckedLines {
   std::string repaired_line_;
 };
 
-/// libcsv, a byte at a time, so that every position is known.
-class Table {
- public:
-  struct Field {
-    std::string text;
-    int64_t line = 1, column = 1;
-  };
-
-  Table(const std::string& path, char delimiter, const std::string& quote) : path_(path) {
-    if (csv_init(&parser_, CSV_STRICT | CSV_STRICT_FINI) != 0) throw std::bad_alloc();
-    csv_set_delim(&parser_, static_cast<unsigned char>(delimiter));
-    csv_set_quote(&parser_, quote == "none" ? 0 : static_cast<unsigned char>(quote[0]));
-    csv_set_blk_size(&parser_, size_t{1} << 12);
-    quote_ = quote == "none" ? '\0' : quote[0];
-  }
-  ~Table() { csv_free(&parser_); }
-  Table(const Table&) = delete;
-  Table& operator=(const Table&) = delete;
-
-  /// Reads a line and calls row(fields) for each that it ends; false where row() returned false.
-  template <class F>
-  bool feed(std::string_view line, int64_t number, F&& row) {
-    line_ = number, column_ = 1;
-    if (fresh_ && fields_.empty()) start_.line = line_, start_.column = 1;
-    for (const char c : line) {
-      if (fresh_ && c != ' ' && c != '\r' && c != '\n') {
-        fresh_ = false;
-        start_.line = line_, start_.column = column_ + (c == quote_);
-      }
-      if (csv_parse(&parser_, &c, 1, on_field, on_row, this) != 1) refuse(c);
-      if ((c & 0xC0) != 0x80) ++column_;
-      if (fresh_ && !fields_.empty()) start_.line = line_, start_.column = column_;
-      if (!use_row(row)) return false;
-    }
-    return true;
-  }
-  /// The same at the end of the file.
-  template <class F>
-  void finish(F&& row) {
-    if (csv_fini(&parser_, on_field, on_row, this) != 0) {
-      if (csv_error(&parser_) == CSV_ENOMEM) throw std::bad_alloc();
-      fail<FormatError>(
-          input_name(path_), ":", start_.line, ":", start_.column - 1,
-          ": the quoted field that opens here is not closed (close the quote, or read "
-          "quotes as text: --quote none)");
-    }
-    use_row(row);
-  }
-
- private:
-  static void on_field(void* text, size_t size, void* self) {
-    auto& t = *static_cast<Table*>(self);
-    t.start_.text.assign(static_cast<const char*>(text), text ? size : 0);
-    t.fields_.push_back(t.start_);
-    t.fresh_ = true;
-  }
-  static void on_row(int, void* self) { static_cast<Table*>(self)->row_ended_ = true; }
-
-  template <class F>
-  bool use_row(F&& row) {
-    if (!std::exchange(row_ended_, false)) return true;
-    const std::vector<Field> fields = std::exchange(fields_, {});
-    return row(fields);
-  }
-
-  [[noreturn]] void refuse(char c) const {
-    if (csv_error(const_cast<csv_parser*>(&parser_)) != CSV_EPARSE) throw std::bad_alloc();
-    fail<FormatError>(input_name(path_), ":", line_, ":", column_, ": ",
-                      c == quote_ ? "a quote inside a field that is not quoted"
-                                  : "the field goes on after its closing quote",
-                      " (quote the whole field and double the quotes inside, or read quotes as "
-                      "text: --quote none)");
-  }
-
-  const std::string& path_;
-  csv_parser parser_;
-  char quote_;
-  Field start_;
-  std::vector<Field> fields_;
-  bool row_ended_ = false, fresh_ = true;  // no byte of the field was seen yet
-  int64_t line_ = 1, column_ = 1;
-};
-
 /// Whether the first row of a table names its columns: distinct single words.
-bool looks_like_header(const std::vector<Table::Field>& row) {
+bool looks_like_header(const app::CsvRow& row) {
   std::vector<std::string> names;
-  for (const Table::Field& field : row) {
+  for (const app::CsvField& field : row) {
     std::vector<std::string_view> words;
     split_at_spaces(field.text, words);
     const auto is_letter = [](char c) {
@@ -169,7 +86,7 @@ struct Column {
   bool header = false;
   std::string description;
 
-  Column(const std::string& path, const TextSettings& s, const std::vector<Table::Field>& first) {
+  Column(const std::string& path, const TextSettings& s, const app::CsvRow& first) {
     std::vector<std::string> names;
     for (const auto& field : first) names.push_back(field.text);
     const auto named = std::find(names.begin(), names.end(), s.column);
@@ -213,9 +130,11 @@ void read_lines(CheckedLines& lines, const std::string& path,
 /// Returns which column it read.
 std::string read_table(CheckedLines& lines, const std::string& path, char delimiter,
                        const TextSettings& s, const std::function<bool(const Record&)>& use) {
-  Table table(path, delimiter, s.quote);
+  app::CsvReader table(input_name(path), {.separator = delimiter,
+                                          .quote = s.quote == "none" ? '\0' : s.quote[0],
+                                          .hint = ", or read quotes as text: --quote none"});
   std::optional<Column> column;
-  const auto row = [&](const std::vector<Table::Field>& fields) {
+  const auto row = [&](const app::CsvRow& fields) {
     const bool first = !column;
     if (first) column.emplace(path, s, fields);
     if (first && column->header) return true;
@@ -223,12 +142,12 @@ std::string read_table(CheckedLines& lines, const std::string& path, char delimi
                          ":1: the record has ", fields.size(), " field",
                          fields.size() == 1 ? "" : "s", ", no column ", column->index + 1,
                          " (is the separator right? --format csv, --format tsv)");
-    const Table::Field& field = fields[column->index];
+    const app::CsvField& field = fields[column->index];
     return use({field.text, path, field.line, field.column,
                 first_bad_byte(field.text) == field.text.size()});
   };
   for (std::string_view line; !(line = lines.next()).empty();)
-    if (!table.feed(line, lines.file().number(), row)) return column->description;
+    if (!table.read(line, lines.file().number(), row)) return column->description;
   table.finish(row);
   return column ? column->description : "";
 }

@@ -68,19 +68,18 @@ struct Sizes {
 Sizes print_parameters(const TrainSettings& s) {
   const auto shapes = parameter_shapes(s.model);
   size_t width = 5;
-  for (const auto& [name, shape] : shapes) width = std::max(width, name.size());
+  for (const auto& p : shapes) width = std::max(width, p.name.size());
   const auto row = [&](const std::string& name, const std::string& what, int64_t n) {
     fmt::print("{:<{}}  {:<20}{:>12}\n", name, width, what, n);
   };
   int64_t total = 0, shared = 0, rows = 0;
-  for (const auto& [name, shape] : shapes) {
+  for (const auto& [name, shape, of_rows] : shapes) {
     std::ostringstream what;
     what << s.dtype << ' ' << shape;
     row(name, what.str(), shape.numel());
     total += shape.numel();
-    const bool of_rows = name == "input.table" || name == "weight" || name == "bias";
     if (of_rows) rows += shape.numel();
-    if (of_rows && (name != "bias" || s.sampled())) shared += shape.numel();
+    if (of_rows && (shape.rank() > 1 || s.sampled())) shared += shape.numel();
   }
   row("total", "", total);
   const auto element = static_cast<double>(size_of(s.dtype));

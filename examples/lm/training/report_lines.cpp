@@ -62,8 +62,15 @@ app::Status training_status(const StatusNumbers& n, const Position& position) {
 
 namespace {
 
-/// The loss of a model that knows only the biases of its softmax; nothing where they are all 0.
+/// The loss of a model that knows only the biases of its softmax, and its tails; nothing where it
+/// is ln V.
 std::optional<double> loss_of_biases(const LanguageModel& model, const Tensor& targets) {
+  if (model.softmax.adaptive.defined()) {
+    const int64_t hidden = model.softmax.adaptive.head.shape()[1];
+    const Tensor nothing =
+        Tensor::zeros({targets.numel(), hidden}, model.softmax.adaptive.head.value().dtype());
+    return mean(model.softmax.token_losses(nothing, {}, targets).value()).item();
+  }
   const Parameter& bias = model.softmax.bias;
   if (!bias.defined() || squared_norm(bias.value()) == 0) return {};
   const std::vector<double> z = bias.value().cast(f64).to_vector<double>();
@@ -85,7 +92,7 @@ std::vector<std::string> first_loss(const LanguageModel& model, const EncodedCor
   const double loss = mean(model.token_losses(batch).value()).item();
   const double uniform = std::log(static_cast<double>(words));
   const double known = loss_of_biases(model, batch.targets).value_or(uniform);
-  const char* const name = known == uniform ? "ln V" : "that of the frequencies";
+  const char* const name = known == uniform ? "ln V" : "that of its biases";
   std::vector<std::string> out{fmt::format("first loss {:.3f}, {} {:.3f}", loss, name, known)};
   if (!(std::abs(loss - known) < 0.1 * uniform))
     out.push_back(fmt::format(

@@ -11,14 +11,14 @@ namespace tapestry::lm {
 LanguageModel initial_model(const TrainSettings& s) {
   Rng rng(s.seed);
   LanguageModel model(s.model, rng, s.dtype);
-  model.set_dropout(s.dropout);
+  model.set_dropout({.units = s.dropout});
   model.rnn.set_bptt(s.bptt);
   return model;
 }
 
 LanguageModel initial_model(const TrainSettings& s, const Vocabulary& vocabulary) {
   LanguageModel model = initial_model(s);
-  if (!s.sampled() && !s.unigram_bias) return model;
+  if (!s.sampled() && !s.adaptive() && !s.unigram_bias) return model;
   std::vector<int64_t> counts;
   for (int32_t id = 0; id < vocabulary.size(); ++id) counts.push_back(vocabulary.count(id));
   counts[Vocabulary::begin] = 0;  // no target is one
@@ -26,14 +26,21 @@ LanguageModel initial_model(const TrainSettings& s, const Vocabulary& vocabulary
     throw app::UserError(app::ExitCode::usage, what, hint);
   };
   if (std::all_of(counts.begin(), counts.end(), [](int64_t n) { return n == 0; }))
-    refuse(s.sampled()
-               ? "--softmax sampled draws words by their counts, which this vocabulary lacks"
-               : "--unigram-bias needs the words' counts, which this vocabulary lacks",
+    refuse((s.sampled()    ? "--softmax sampled draws words by their counts"
+            : s.adaptive() ? "--softmax adaptive sorts words by their counts"
+                           : "--unigram-bias needs the words' counts") +
+               std::string(", which this vocabulary lacks"),
            "use the vocabulary of a text (lm vocab), or leave the option out");
   if (s.sampled() && s.samples > vocabulary.size())
     refuse(fmt::format("--samples {} is more than the {} words of the vocabulary", s.samples,
                        vocabulary.size()),
            "give fewer, or --softmax full");
+  for (int32_t id = Vocabulary::end + 2; s.adaptive() && id < vocabulary.size(); ++id)
+    if (vocabulary.count(id) > vocabulary.count(id - 1))
+      refuse(fmt::format("--softmax adaptive needs words by falling count: '{}' comes before '{}', "
+                         "which is more frequent",
+                         vocabulary.token(id - 1), vocabulary.token(id)),
+             "use the vocabulary of a text (lm vocab), or --softmax full");
   if (s.unigram_bias) model.softmax.set_frequencies(counts);
   if (s.sampled()) model.softmax.sample(counts, s.samples);
   return model;
