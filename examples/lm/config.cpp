@@ -37,8 +37,10 @@ void read_name(const Names& names, const Json& from, Enum& value) {
 }
 
 /// Fields that the runs of earlier versions lack, which were trained as the defaults say.
-constexpr std::string_view kAdded[] = {"cutoffs",      "softmax",       "samples",
-                                       "unigram_bias", "row_optimizer", "row_lr"};
+constexpr std::string_view kAdded[] = {"cutoffs",      "softmax",        "samples",
+                                       "unigram_bias", "row_optimizer",  "row_lr",
+                                       "between",      "exchange_every", "exchange_by_items",
+                                       "outer",        "outer_rate",     "outer_momentum"};
 
 const app::Check any{[](const std::string&) { return std::string(); }, ""};
 using app::number, app::one_of, app::whole_number;
