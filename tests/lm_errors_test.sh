@@ -89,6 +89,8 @@ END
   row 'more words to sample than there are' lm train text --softmax sampled --samples 500
   row 'words to sample without counts' lm train text --resume -o uncounted --epochs 2
   row 'two kinds of workers' lm train text --workers 2 --simulate 2
+  row 'a plan of nodes without --dry-run' lm train text --nodes 4
+  row 'a network that is no rate' lm train text --epochs 1 --dry-run --quiet --nodes 4 --network fast
   row 'simulated workers of another kind' lm train text --simulate 2 --update sync
   row 'two levels of parallelism' lm train text --workers 2 --threads 2
   row 'pieces of synchronous items' lm train text --update sync --max-item-tokens 5

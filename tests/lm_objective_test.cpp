@@ -61,7 +61,7 @@ Data read(TrainSettings& s) {
 
 TrainResult train(const TrainSettings& s, const Data& data) {
   const app::RunDirectory directory(s.output, run_files(), app::IfRunExists::resume);
-  return Trainer(s, data, directory).run();
+  return Trainer(s, data, &directory).run();
 }
 
 std::string refusal(const std::function<void()>& f) {

@@ -68,6 +68,38 @@ const std::vector<std::pair<std::string, UpdatePolicy>>& update_policies() {
   return names;
 }
 
+const std::vector<std::pair<std::string, Between>>& between_names() {
+  static const std::vector<std::pair<std::string, Between>> names = {{"local", Between::local},
+                                                                     {"sync", Between::sync}};
+  return names;
+}
+
+const std::vector<std::pair<std::string, OuterStep>>& outer_names() {
+  static const std::vector<std::pair<std::string, OuterStep>> names = {
+      {"average", OuterStep::average}, {"sum", OuterStep::sum}, {"momentum", OuterStep::momentum}};
+  return names;
+}
+
+void resolve_ranks(TrainSettings& s, int ranks) {
+  if (ranks == 1) return;
+  ParallelSettings& p = s.parallel;
+  if (p.simulate > 0 || !p.record.empty() || !p.replay.empty() || s.verify_resume)
+    refuse("--simulate, --record, --replay and --verify-resume are for one rank",
+           "leave them out, or start one process");
+  if (s.stream) refuse("--state stream goes with one rank", "a stream has one order");
+  for (const std::string& file : s.input.files)
+    if (file == "-")
+      refuse("several ranks cannot read standard input", "name a file that all of them can read");
+  if (p.between == Between::sync && p.workers > 1 && !in_rounds(p))
+    refuse("--between sync needs --update sync", "one update is made of the workers of all ranks");
+  if (p.between == Between::sync) p.update = UpdatePolicy::sync;
+  if (p.between == Between::sync && p.max_item_tokens > 0)
+    refuse("--max-item-tokens does not go with --between sync",
+           "a synchronous item has one update");
+  // Blockwise model updates: what a mean of so many loses is made up for (Chen & Huo, 2016).
+  if (p.outer == OuterStep::momentum && p.outer_momentum == 0) p.outer_momentum = 1 - 1.0 / ranks;
+}
+
 void check_model(const ModelShape& model, const Bptt& bptt) {
   if (model.tied && model.embed != model.hidden)
     refuse("--tied needs an embedding as wide as the hidden layer",
@@ -126,6 +158,8 @@ void resolve(TrainSettings& s) {
     refuse("--verify-resume needs a run that repeats to the bit",
            "give --workers 1 or --update sync");
   check_order(s);
+  if (p.nodes > 0 && !s.dry_run)
+    refuse("--nodes belongs to --dry-run", "ranks are started by mpirun or ./run cluster");
   resolve_rules(s);
 }
 

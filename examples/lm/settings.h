@@ -36,6 +36,14 @@ struct ParallelSettings {
   bool damp_stale = false;             // divide the learning rate by 1 + staleness
   int64_t threads = 1;                 // inside one update
   std::string record, replay;          // files
+  // Between ranks, where there are several:
+  Between between = Between::local;
+  int64_t exchange_every = 20000;  // tokens of a rank
+  bool exchange_by_items = false;  // so many exactly, else as long as they take on average
+  OuterStep outer = OuterStep::average;
+  double outer_rate = 1, outer_momentum = 0;
+  int64_t nodes = 0;            // of a plan; 0: none
+  std::string network = "10g";  // between them, in bits per second
 };
 
 struct TrainSettings {
@@ -102,6 +110,12 @@ bool in_rounds(const ParallelSettings& settings);
 /// "async", "sync", ...
 const std::vector<std::pair<std::string, UpdatePolicy>>& update_policies();
 const char* policy_name(UpdatePolicy policy);
+/// "local", "sync"; "average", "sum", "momentum"
+const std::vector<std::pair<std::string, Between>>& between_names();
+const std::vector<std::pair<std::string, OuterStep>>& outer_names();
+/// The same for so many ranks: checks what does not go with several, and chooses what follows from
+/// their number.
+void resolve_ranks(TrainSettings& settings, int ranks);
 
 /// Throws UserError (usage) for a shape or a truncation that makes no sense.
 void check_model(const ModelShape& model, const Bptt& bptt);

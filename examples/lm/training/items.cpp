@@ -5,13 +5,15 @@
 
 namespace tapestry::lm {
 
-Items::Items(const TrainSettings& s, const EncodedCorpus& corpus)
+Items::Items(const TrainSettings& s, const EncodedCorpus& corpus, int ranks)
     : s_(s),
       corpus_(corpus),
       stream_(s.stream ? std::optional<Stream>(std::in_place, corpus, s.batch, s.bptt.steps)
                        : std::nullopt),
       size_(stream_ ? stream_->items() : (corpus.sentences() + s.batch - 1) / s.batch),
-      round_(in_rounds(s.parallel) ? s.parallel.workers : 1) {}
+      round_(in_rounds(s.parallel)
+                 ? s.parallel.workers * (s.parallel.between == Between::sync ? ranks : 1)
+                 : 1) {}
 
 int64_t Items::updates() const {
   const bool cut = s_.parallel.max_item_tokens > 0 || corpus_.longest > kLongestSentence;
