@@ -75,7 +75,7 @@ class Optimizer {
   // For those who apply gradients themselves, as the server does.
   std::span<ParameterState> states() { return states_; }
   std::span<const ParameterState> states() const { return states_; }
-  void count_step() { ++steps_; }
+  void count_steps(int64_t n = 1) { steps_ += n; }
 
  private:
   void add_group(const ParameterGroup& group);

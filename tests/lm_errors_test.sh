@@ -79,6 +79,8 @@ END
   row 'a rate of no rule of its own' lm train text --row-lr 0.1
   row 'biases, and none' lm train text --unigram-bias --no-bias
   row 'two presets' lm train text --quality --preset demo
+  row 'sorted, and in order' lm train text --group-lengths 8 --no-shuffle
+  row 'sorted, and as a stream' lm train text --group-lengths 8 --state stream --bptt-mode chunk
   row 'cutoffs of no tails' lm train text --cutoffs 5
   row 'cutoffs out of order' lm train text --softmax adaptive --cutoffs 8 5
   row 'a cutoff of all words' lm train text --softmax adaptive --cutoffs 100
@@ -87,6 +89,8 @@ END
   row 'more words to sample than there are' lm train text --softmax sampled --samples 500
   row 'words to sample without counts' lm train text --resume -o uncounted --epochs 2
   row 'two kinds of workers' lm train text --workers 2 --simulate 2
+  row 'a plan of nodes without --dry-run' lm train text --nodes 4
+  row 'a network that is no rate' lm train text --epochs 1 --dry-run --quiet --nodes 4 --network fast
   row 'simulated workers of another kind' lm train text --simulate 2 --update sync
   row 'two levels of parallelism' lm train text --workers 2 --threads 2
   row 'pieces of synchronous items' lm train text --update sync --max-item-tokens 5

@@ -57,7 +57,7 @@ TrainResult train(const TrainSettings& s, const Data& data) {
   const app::RunDirectory directory(s.output, run_files(), app::IfRunExists::resume);
   std::optional<NamedTensors> from;
   if (!checkpoints(s.output).empty()) from = read_newest(s.output, "last").second;
-  return Trainer(s, data, directory, from ? &*from : nullptr).run();
+  return Trainer(s, data, &directory, from ? &*from : nullptr).run();
 }
 
 /// One sentence of all the tokens of the training text, so that it is longer than is trained at
@@ -324,7 +324,7 @@ TEST_CASE("a run directory that is removed while training is named") {
   TrainSettings s = small(directory.path / "run");
   const Data data = read(s);
   const app::RunDirectory run(s.output, run_files(), app::IfRunExists::refuse);
-  Trainer trainer(s, data, run);
+  Trainer trainer(s, data, &run);
   fs::remove_all(s.output);
   std::string message;
   CHECK(code_of([&] { trainer.run(); }, &message) == app::ExitCode::io_error);

@@ -10,6 +10,9 @@
 #include <tapestry/examples/lm/presets.h>
 #include <tapestry/examples/lm/train_options.h>
 
+#include <chrono>
+#include <thread>
+
 namespace tapestry::lm {
 
 namespace {
@@ -35,12 +38,13 @@ TrainSettings train_defaults(const std::vector<const char*>& words) {
 
 }  // namespace
 
-app::ExitCode command_line(std::vector<const char*> words) {
+app::ExitCode command_line(std::vector<const char*> words, const Cluster& cluster) {
   if (words.size() == 1) {
     words.insert(words.end(), {"train", "--preset", "demo"});
-    app::note(
-        "lm: no command given, so here is the demo: lm train --preset demo\n"
-        "lm: all commands: lm --help\n");
+    if (cluster.first())
+      app::note(
+          "lm: no command given, so here is the demo: lm train --preset demo\n"
+          "lm: all commands: lm --help\n");
   }
   const int argc = static_cast<int>(words.size());
   const auto app = app::make_app("lm", "Trains and uses word-level recurrent language models.",
@@ -68,7 +72,8 @@ app::ExitCode command_line(std::vector<const char*> words) {
   SweepSettings sweep_settings;
   RaceSettings race_settings;
   ImportSettings import_settings;
-  add("train", "train a model on text or on a built-in corpus", train_settings, train);
+  add("train", "train a model on text or on a built-in corpus", train_settings,
+      [&](const TrainSettings& s) { return train(s, cluster); });
   add("eval", "loss and perplexity of a model on text", eval_settings, eval);
   add("score", "log-probability of each line of a text", score_settings, score);
   add("sample", "sentences drawn from a model", sample_settings, sample);
@@ -86,10 +91,37 @@ app::ExitCode command_line(std::vector<const char*> words) {
   add("selftest", "gradients, products, determinism and threads on this machine", selftest_settings,
       selftest);
 
+  if (!cluster.first() && words.size() > 1 && words[1] != std::string_view("train"))
+    return app::ExitCode::ok;
   if (!app::parse(*app, argc, words.data())) return app::ExitCode::ok;
   for (const auto& [options, command] : commands)
     if (options->parsed()) return command();
   return app::ExitCode::usage;
+}
+
+namespace {
+
+app::ExitCode fail_all(const Cluster& cluster, const std::exception_ptr& error) {
+  // What all ranks find wrong the first one says for all.
+  if (!cluster.first()) std::this_thread::sleep_for(std::chrono::seconds(3));
+  app::note("lm: rank {} failed:\n", cluster.rank());
+  const app::ExitCode code = app::report("lm", error);
+  cluster.communicator()->abort("", static_cast<int>(code));
+  return code;
+}
+
+}  // namespace
+
+app::ExitCode run_as_rank(std::vector<const char*> words, const Cluster& cluster) try {
+  return command_line(std::move(words), cluster);
+} catch (const EndedWithFirst& end) {
+  return end.code;
+} catch (const app::UserError& e) {
+  if (!cluster.several() || e.code() >= app::ExitCode::hung_up) throw;
+  return fail_all(cluster, std::current_exception());
+} catch (...) {
+  if (!cluster.several()) throw;
+  return fail_all(cluster, std::current_exception());
 }
 
 }  // namespace tapestry::lm

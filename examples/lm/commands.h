@@ -5,15 +5,21 @@
 #include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/lm/model/sampling.h>
 #include <tapestry/examples/lm/settings.h>
+#include <tapestry/examples/lm/training/cluster.h>
 
 namespace tapestry::lm {
 
 /// Does what the words of a command line say, the name of the program first; without a command, the
 /// demo.
-app::ExitCode command_line(std::vector<const char*> words);
+/// Of several ranks all train; other commands are the first one's.
+app::ExitCode command_line(std::vector<const char*> words, const Cluster& cluster = Cluster());
+
+/// The same for the main of a rank: an error that the others do not share is reported with the
+/// rank's name, and ends them, too.
+app::ExitCode run_as_rank(std::vector<const char*> words, const Cluster& cluster);
 
 /// Reads text or draws a built-in corpus, trains a model, leaves a run directory.
-app::ExitCode train(TrainSettings settings);
+app::ExitCode train(TrainSettings settings, const Cluster& cluster = Cluster());
 
 /// Prints the loss and perplexity of a model on text.
 struct EvalSettings {
@@ -24,7 +30,7 @@ struct EvalSettings {
   int64_t max_sentences = 0;
   int64_t ngram = 0;  // order of an n-gram model to compare with; 0: none
   bool dynamic = false;
-  double dynamic_rate = 0.001;
+  double dynamic_rate = 0.0002;
   bool json = false;
   app::CommonOptions common;
 };

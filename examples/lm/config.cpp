@@ -19,7 +19,7 @@ constexpr std::pair<const char*, BpttMode> kModes[] = {
 constexpr std::pair<const char*, DType> kTypes[] = {{"float", f32}, {"double", f64}};
 
 template <class Names, class Enum>
-const char* name_of(const Names& names, Enum value) {
+std::string name_of(const Names& names, Enum value) {
   for (const auto& [name, named] : names)
     if (named == value) return name;
   return "";
@@ -37,8 +37,11 @@ void read_name(const Names& names, const Json& from, Enum& value) {
 }
 
 /// Fields that the runs of earlier versions lack, which were trained as the defaults say.
-constexpr std::string_view kAdded[] = {"cutoffs",      "softmax",       "samples",
-                                       "unigram_bias", "row_optimizer", "row_lr"};
+constexpr std::string_view kAdded[] = {
+    "cutoffs",           "softmax",        "samples",        "unigram_bias",
+    "row_optimizer",     "row_lr",         "locked_dropout", "weight_drop",
+    "group_lengths",     "schedule_steps", "between",        "exchange_every",
+    "exchange_by_items", "outer",          "outer_rate",     "outer_momentum"};
 
 const app::Check any{[](const std::string&) { return std::string(); }, ""};
 using app::number, app::one_of, app::whole_number;
@@ -77,6 +80,8 @@ void for_each_model(Settings& s, F&& f) {
   f("tied", s.model.tied, any);
   f("cutoffs", s.model.cutoffs, any);
   f("dropout", s.dropout, number(0, 1, app::Ends::open_high));
+  f("locked_dropout", s.locked_dropout, any);
+  f("weight_drop", s.weight_drop, number(0, 1, app::Ends::open_high));
   f("dtype", s.dtype, any);
 }
 
@@ -90,6 +95,7 @@ void for_each_training(Settings& s, F&& f) {
   f("bptt_mode", s.bptt.mode, any);
   f("batch", s.batch, whole_number(1, 1'000'000));
   f("shuffle", s.shuffle, any);
+  f("group_lengths", s.group_lengths, whole_number(0));
   f("optimizer", s.optimizer, one_of({"sgd", "adam", "adamw", "rmsprop", "adagrad"}));
   f("lr", s.lr, number(0));
   f("row_optimizer", s.row_optimizer, one_of({"", "sgd", "adam", "adamw", "rmsprop", "adagrad"}));
@@ -97,8 +103,9 @@ void for_each_training(Settings& s, F&& f) {
   f("momentum", s.momentum, number(0, 1, app::Ends::open_high));
   f("weight_decay", s.weight_decay, number(0));
   f("clip_norm", s.clip_norm, number(0));
-  f("schedule", s.schedule, one_of({"constant", "plateau", "step", "cosine"}));
+  f("schedule", s.schedule, one_of({"constant", "plateau", "step", "cosine", "linear"}));
   f("warmup", s.warmup, whole_number(0));
+  f("schedule_steps", s.schedule_steps, whole_number(0));
   f("epochs", s.epochs, whole_number(1));
   f("stream", s.stream, any);
   f("max_steps", s.max_steps, whole_number(0));
@@ -118,6 +125,12 @@ void for_each_parallel(Settings& s, F&& f) {
   f("max_item_tokens", s.parallel.max_item_tokens, whole_number(0));
   f("damp_stale", s.parallel.damp_stale, any);
   f("threads", s.parallel.threads, whole_number(1, 256));
+  f("between", s.parallel.between, any);
+  f("exchange_every", s.parallel.exchange_every, whole_number(1));
+  f("exchange_by_items", s.parallel.exchange_by_items, any);
+  f("outer", s.parallel.outer, any);
+  f("outer_rate", s.parallel.outer_rate, number(0, 100, app::Ends::open_low));
+  f("outer_momentum", s.parallel.outer_momentum, number(0, 1, app::Ends::open_high));
 }
 
 template <class Settings, class F>
@@ -191,6 +204,10 @@ std::string config_text(const TrainSettings& settings) {
                        out = name_of(kTypes, value);
                      else if constexpr (std::is_same_v<T, UpdatePolicy>)
                        out = policy_name(value);
+                     else if constexpr (std::is_same_v<T, Between>)
+                       out = name_of(between_names(), value);
+                     else if constexpr (std::is_same_v<T, OuterStep>)
+                       out = name_of(outer_names(), value);
                      else
                        out = value;
                    });
@@ -217,6 +234,10 @@ TrainSettings parse_config(std::string_view text, const std::string& path) {
             read_name(kTypes, *found, value);
           else if constexpr (std::is_same_v<T, UpdatePolicy>)
             read_name(update_policies(), *found, value);
+          else if constexpr (std::is_same_v<T, Between>)
+            read_name(between_names(), *found, value);
+          else if constexpr (std::is_same_v<T, OuterStep>)
+            read_name(outer_names(), *found, value);
           else
             found->get_to(value);
           if (const std::string problem = check.problem(in_words(value)); !problem.empty())

@@ -22,7 +22,26 @@ void resolve_objective(const TrainSettings& s) {
   if (!s.adaptive() && !s.model.cutoffs.empty())
     refuse("--cutoffs belongs to --softmax adaptive", "leave it out");
   if (s.adaptive() && s.model.tied)
-    refuse("--softmax adaptive and --tied exclude each other", "its tails are narrower");
+    refuse("--softmax adaptive and --tied exclude each other",
+           "add --no-tied: its tails are narrower");
+}
+
+/// In which order sentences are read.
+void check_order(const TrainSettings& s) {
+  const ParallelSettings& p = s.parallel;
+  if (s.stream && s.bptt.mode != BpttMode::chunk)
+    refuse("--state stream is trained in windows of --bptt steps",
+           "add --bptt-mode chunk --bptt 35");
+  if (s.stream && (p.workers > 1 || p.simulate > 0))
+    refuse("--state stream goes with one worker", "a stream has one order");
+  if (s.stream && s.group_lengths > 0)
+    refuse("--state stream and --group-lengths exclude each other", "a stream has one order");
+  if (!s.shuffle && s.group_lengths > 0)
+    refuse("--group-lengths and --no-shuffle exclude each other",
+           "sorting within blocks is another order");
+  if (s.stream && p.max_item_tokens > 0)
+    refuse("--state stream and --max-item-tokens exclude each other",
+           "a stream is updated every --bptt steps");
 }
 
 /// Rules and their rates.
@@ -47,6 +66,38 @@ const std::vector<std::pair<std::string, UpdatePolicy>>& update_policies() {
       {"ssp", UpdatePolicy::ssp},           {"hogwild", UpdatePolicy::hogwild},
       {"critical", UpdatePolicy::critical}, {"critical-push", UpdatePolicy::critical_push}};
   return names;
+}
+
+const std::vector<std::pair<std::string, Between>>& between_names() {
+  static const std::vector<std::pair<std::string, Between>> names = {{"local", Between::local},
+                                                                     {"sync", Between::sync}};
+  return names;
+}
+
+const std::vector<std::pair<std::string, OuterStep>>& outer_names() {
+  static const std::vector<std::pair<std::string, OuterStep>> names = {
+      {"average", OuterStep::average}, {"sum", OuterStep::sum}, {"momentum", OuterStep::momentum}};
+  return names;
+}
+
+void resolve_ranks(TrainSettings& s, int ranks) {
+  if (ranks == 1) return;
+  ParallelSettings& p = s.parallel;
+  if (p.simulate > 0 || !p.record.empty() || !p.replay.empty() || s.verify_resume)
+    refuse("--simulate, --record, --replay and --verify-resume are for one rank",
+           "leave them out, or start one process");
+  if (s.stream) refuse("--state stream goes with one rank", "a stream has one order");
+  for (const std::string& file : s.input.files)
+    if (file == "-")
+      refuse("several ranks cannot read standard input", "name a file that all of them can read");
+  if (p.between == Between::sync && p.workers > 1 && !in_rounds(p))
+    refuse("--between sync needs --update sync", "one update is made of the workers of all ranks");
+  if (p.between == Between::sync) p.update = UpdatePolicy::sync;
+  if (p.between == Between::sync && p.max_item_tokens > 0)
+    refuse("--max-item-tokens does not go with --between sync",
+           "a synchronous item has one update");
+  // Blockwise model updates: what a mean of so many loses is made up for (Chen & Huo, 2016).
+  if (p.outer == OuterStep::momentum && p.outer_momentum == 0) p.outer_momentum = 1 - 1.0 / ranks;
 }
 
 void check_model(const ModelShape& model, const Bptt& bptt) {
@@ -106,14 +157,9 @@ void resolve(TrainSettings& s) {
   if (s.verify_resume && !repeats(p))
     refuse("--verify-resume needs a run that repeats to the bit",
            "give --workers 1 or --update sync");
-  if (s.stream && s.bptt.mode != BpttMode::chunk)
-    refuse("--state stream is trained in windows of --bptt steps",
-           "add --bptt-mode chunk --bptt 35");
-  if (s.stream && (p.workers > 1 || p.simulate > 0))
-    refuse("--state stream goes with one worker", "a stream has one order");
-  if (s.stream && p.max_item_tokens > 0)
-    refuse("--state stream and --max-item-tokens exclude each other",
-           "a stream is updated every --bptt steps");
+  check_order(s);
+  if (p.nodes > 0 && !s.dry_run)
+    refuse("--nodes belongs to --dry-run", "ranks are started by mpirun or ./run cluster");
   resolve_rules(s);
 }
 
@@ -139,7 +185,9 @@ std::string describe_model(const TrainSettings& s) {
   if (m.tied) out += ", tied";
   if (!m.cutoffs.empty())
     out += fmt::format(", adaptive softmax, tails from {}", fmt::join(m.cutoffs, ","));
-  if (s.dropout > 0) out += fmt::format(", dropout {:g}", s.dropout);
+  if (s.dropout > 0)
+    out += fmt::format(", {}dropout {:g}", s.locked_dropout ? "locked " : "", s.dropout);
+  if (s.weight_drop > 0) out += fmt::format(", weight drop {:g}", s.weight_drop);
   return out + (s.dtype == f64 ? ", double" : ", float");
 }
 

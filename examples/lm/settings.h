@@ -36,12 +36,21 @@ struct ParallelSettings {
   bool damp_stale = false;             // divide the learning rate by 1 + staleness
   int64_t threads = 1;                 // inside one update
   std::string record, replay;          // files
+  // Between ranks, where there are several:
+  Between between = Between::local;
+  int64_t exchange_every = 20000;  // tokens of a rank
+  bool exchange_by_items = false;  // so many exactly, else as long as they take on average
+  OuterStep outer = OuterStep::average;
+  double outer_rate = 1, outer_momentum = 0;
+  int64_t nodes = 0;            // of a plan; 0: none
+  std::string network = "10g";  // between them, in bits per second
 };
 
 struct TrainSettings {
   InputSettings input;
   ModelShape model;
-  double dropout = 0;
+  double dropout = 0, weight_drop = 0;
+  bool locked_dropout = false;  // one mask for all words of a sentence
   DType dtype = f32;
 
   std::string preset;
@@ -52,13 +61,15 @@ struct TrainSettings {
   Bptt bptt{BpttMode::exact, 4};
   int64_t batch = 1, epochs = 10;
   bool shuffle = true;
+  int64_t group_lengths = 0;      // batches among which sentences are sorted by length; 0: none
   std::string optimizer = "sgd";  // sgd, adam, adamw, rmsprop, adagrad
   double lr = 0;                  // 0: 0.005 for sgd, 0.001 otherwise
   std::string row_optimizer;      // of embedding and softmax; empty: as the others
   double row_lr = 0;              // 0: 0.1 for adagrad, else as lr
   double momentum = 0, weight_decay = 0, clip_norm = 0;
-  std::string schedule = "constant";  // constant, plateau, step, cosine
+  std::string schedule = "constant";  // constant, plateau, step, cosine, linear
   int64_t warmup = 0;                 // updates
+  int64_t schedule_steps = 0;         // updates over which cosine and linear run; 0: all epochs
   bool stream = false;                // the state of one sentence is where the next one begins
   int64_t max_steps = 0, max_tokens = 0, patience = 0;  // 0: no limit; patience in epochs
   double max_time = 0;                                  // seconds
@@ -99,6 +110,12 @@ bool in_rounds(const ParallelSettings& settings);
 /// "async", "sync", ...
 const std::vector<std::pair<std::string, UpdatePolicy>>& update_policies();
 const char* policy_name(UpdatePolicy policy);
+/// "local", "sync"; "average", "sum", "momentum"
+const std::vector<std::pair<std::string, Between>>& between_names();
+const std::vector<std::pair<std::string, OuterStep>>& outer_names();
+/// The same for so many ranks: checks what does not go with several, and chooses what follows from
+/// their number.
+void resolve_ranks(TrainSettings& settings, int ranks);
 
 /// Throws UserError (usage) for a shape or a truncation that makes no sense.
 void check_model(const ModelShape& model, const Bptt& bptt);

@@ -48,6 +48,11 @@ void add_learning_options(app::Command& command, TrainSettings& s) {
       ->group(training);
   command.add_flag("--shuffle,!--no-shuffle", s.shuffle, "another order in each epoch")
       ->group(training);
+  command
+      .add_option("--group-lengths", s.group_lengths,
+                  "sentences of like length share an update: sorted within N updates (0: off)")
+      ->check(whole_number(0))
+      ->group(training);
   command.add_option("--optimizer", s.optimizer, "update rule")
       ->check(one_of({"sgd", "adam", "adamw", "rmsprop", "adagrad"}))
       ->group(training);
@@ -74,10 +79,13 @@ void add_learning_options(app::Command& command, TrainSettings& s) {
   command
       .add_option("--schedule", s.schedule,
                   "learning rate over time; plateau halves it when the loss rises")
-      ->check(one_of({"constant", "plateau", "step", "cosine"}))
+      ->check(one_of({"constant", "plateau", "step", "cosine", "linear"}))
       ->group(training);
   command.add_option("--warmup", s.warmup, "updates of linear warm-up")
       ->check(whole_number(0))
+      ->group(training);
+  app::add_count(command, "--schedule-steps", s.schedule_steps,
+                 "updates over which the schedule runs (0: those of all epochs)")
       ->group(training);
   app::add_choice<bool>(command, "--state", s.stream, {{"sentence", false}, {"stream", true}},
                         "where a sentence begins: at zero, or in the state of the one before it")
@@ -139,6 +147,40 @@ void add_parallel_options(app::Command& command, TrainSettings& s) {
       ->group(parallel);
 }
 
+void add_rank_options(app::Command& command, TrainSettings& s) {
+  const std::string ranks = "Ranks (several processes under mpirun or srun; docs/cluster.md)";
+  ParallelSettings& p = s.parallel;
+  app::add_choice<Between>(command, "--between", p.between, between_names(),
+                           "what ranks share: changes now and then, or the gradients of each round")
+      ->group(ranks);
+  command
+      .add_option("--exchange-every", p.exchange_every,
+                  "tokens of a rank between exchanges, for --between local")
+      ->check(whole_number(1))
+      ->group(ranks);
+  app::add_choice<bool>(command, "--exchange-by", p.exchange_by_items,
+                        {{"time", false}, {"items", true}},
+                        "whether a slow rank does less until an exchange, or all wait for it")
+      ->group(ranks);
+  app::add_choice<OuterStep>(command, "--outer", p.outer, outer_names(),
+                             "what becomes of the ranks' changes")
+      ->group(ranks);
+  command.add_option("--outer-rate", p.outer_rate, "factor of their mean")
+      ->check(number(0, 100, app::Ends::open_low))
+      ->group(ranks);
+  command
+      .add_option("--outer-momentum", p.outer_momentum,
+                  "of --outer momentum (0: 1 - 1 / the number of ranks)")
+      ->check(number(0, 1, app::Ends::open_high))
+      ->group(ranks);
+  command
+      .add_option("--nodes", p.nodes, "with --dry-run: what so many machines would take (0: none)")
+      ->check(whole_number(0, 100000))
+      ->group(ranks);
+  command.add_option("--network", p.network, "what connects them: 1g, 10g, 100g bits per second")
+      ->group(ranks);
+}
+
 void add_output_options(app::Command& command, TrainSettings& s) {
   const std::string output = "Output";
   command.add_option("-o,--output", s.output, "run directory (default: a new one below runs/)")
@@ -181,7 +223,8 @@ void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt) {
       ->group(group);
   command.add_flag("--bias,!--no-bias", model.bias, "biases in the cells and the softmax")
       ->group(group);
-  command.add_flag("--tied", model.tied, "softmax and embedding share their weights")->group(group);
+  command.add_flag("--tied,!--no-tied", model.tied, "softmax and embedding share their weights")
+      ->group(group);
   command.add_option("--bptt", bptt.steps, "transitions an error flows back")
       ->check(whole_number(0))
       ->group(group);
@@ -224,6 +267,13 @@ void add_options(app::Command& command, TrainSettings& s) {
   command.add_option("--dropout", s.dropout, "probability of dropping a unit")
       ->check(number(0, 1, app::Ends::open_high))
       ->group("Model");
+  command
+      .add_flag("--locked-dropout,!--no-locked-dropout", s.locked_dropout,
+                "with one mask for all words of a sentence")
+      ->group("Model");
+  command.add_option("--weight-drop", s.weight_drop, "probability of dropping a recurrent weight")
+      ->check(number(0, 1, app::Ends::open_high))
+      ->group("Model");
   add_objective_options(command, s.softmax, s.samples, s.model.cutoffs);
   command
       .add_flag("--unigram-bias,!--no-unigram-bias", s.unigram_bias,
@@ -235,6 +285,7 @@ void add_options(app::Command& command, TrainSettings& s) {
   add_learning_options(command, s);
   add_limits(command, s);
   add_parallel_options(command, s);
+  add_rank_options(command, s);
   add_output_options(command, s);
   app::add_common_options(command, s.common);
   command.footer(

@@ -54,7 +54,7 @@ void Async::push(Replica& w) {
     if (master.options.damp_stale) lr /= 1 + static_cast<double>(overtaken);
     for (size_t i = 0; i < master.states.size(); ++i)
       if (!w.gradients.empty(i)) w.steps[i] = ++master.states[i].updates;
-    optimizer.count_step();
+    optimizer.count_steps();
   }
   for (size_t i = 0; i < master.states.size(); ++i) {
     if (w.gradients.empty(i)) continue;

@@ -9,7 +9,9 @@ namespace tapestry {
 class Critical : public Async {
  public:
   Critical(Master& shared, bool locks_pull)
-      : Async(shared, Locks::section), locks_pull_(locks_pull) {}
+      : Async(shared, Locks::section), locks_pull_(locks_pull) {
+    if (!alone()) shared.section = &section_;
+  }
   bool replayable() const override { return locks_pull_; }
   Access access(size_t) const override { return alone() ? Access::in_place : Access::copied; }
   void pull(Replica& w) override;

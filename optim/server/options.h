@@ -13,6 +13,35 @@ namespace tapestry {
 enum class UpdatePolicy { async, sync, ssp, hogwild, critical, critical_push };
 const char* name_of(UpdatePolicy policy);
 
+class Communicator;
+
+/// How ranks share a training (local_ranks.h): `sync` adds up the gradients of the workers of all
+/// ranks in each round, as one process with all these workers would, to the same bits; `local`
+/// exchanges what each has changed now and then.
+enum class Between { sync, local };
+/// What becomes of the changes of a round: their mean, weighted by items; their sum; or their mean
+/// with a momentum from round to round (blockwise model updates; Chen & Huo, 2016).
+enum class OuterStep { average, sum, momentum };
+
+/// A round of one rank, in items that it had begun, for RankOptions::replay.
+struct RecordedRound {
+  int64_t start = 0, arrival = 0;
+  double seconds = 0;
+  bool ended = false;  // it began when the rank had no items left
+};
+
+struct RankOptions {
+  Communicator* communicator = nullptr;  // null, or of one rank: alone
+  Between between = Between::local;
+  // Of local:
+  int64_t every = 100;    // items of a rank in a round, on average
+  bool by_items = false;  // exactly so many: repeats to the bit, but the slowest decides
+  OuterStep outer = OuterStep::average;
+  double rate = 1, momentum = 0;  // factor of a mean; of the step before, for OuterStep::momentum
+  std::vector<RecordedRound>* log = nullptr;           // with one worker, rounds are written down
+  const std::vector<RecordedRound>* replay = nullptr;  // repeats them to the bit
+};
+
 struct ServerOptions {
   int workers = 1;
   UpdatePolicy update = UpdatePolicy::async;
@@ -23,6 +52,11 @@ struct ServerOptions {
   std::vector<const Parameter*> shared = {};
   std::function<double(int64_t updates)> lr = {};  // schedule; empty: the optimizer's own rate
   const std::atomic<int>* stop = nullptr;          // non-zero: finish the running items and return
+  RankOptions ranks = {};
+
+  /// Whether there are other ranks.
+  bool ranked() const;
+  bool local() const { return ranked() && ranks.between == Between::local; }
 };
 
 /// Throws ValueError for what is out of range, and for a pointer in `shared` that is null or that

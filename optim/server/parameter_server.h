@@ -26,6 +26,10 @@
 // without), so only embedding and the ops of the fused softmax may use them. One worker reads
 // and updates the master itself and gives the bits of sequential training with the optimizer.
 //
+// With .ranks several processes, or threads that stand for them, train one model: each calls run()
+// with the same items, of which it does a part, and has the same model afterwards. The first
+// exception of a rank is its own; who owns the Communicator tells the others by abort().
+//
 // Nothing non-finite reaches the master: a non-finite loss or gradient stops the run and is
 // reported with its worker and item. (Without sync, what of that gradient was finite may have been
 // applied.) So is any exception of a worker; the other workers finish their item.

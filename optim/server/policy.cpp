@@ -5,6 +5,7 @@
 
 #include <tapestry/optim/server/async.h>
 #include <tapestry/optim/server/critical.h>
+#include <tapestry/optim/server/local_ranks.h>
 #include <tapestry/optim/server/ssp.h>
 #include <tapestry/optim/server/sync.h>
 #include <tapestry/tensor/softmax/softmax_loss.h>
@@ -33,7 +34,19 @@ void Master::fail() {
   order.abandon();
 }
 
+int64_t Master::find_item(Replica& w, int64_t j) {
+  if (!local) return j < items && !failed.load() ? j : kNoItem;
+  if (w.index == 0) local->turn(w);
+  return local->item(w, j);
+}
+
 int64_t Master::take_item(Replica& w) {
+  if (local) {  // what was granted is done, whatever comes
+    std::unique_lock lock(counters);
+    const int64_t j = next++;
+    lock.unlock();
+    return find_item(w, j);
+  }
   if (stopping()) return kNoItem;
   const auto lock = lock_in_order(counters, w.locks);
   return next < items && !stopping() ? next++ : kNoItem;  // again: a replayed turn may come late

@@ -10,6 +10,8 @@
 
 namespace tapestry {
 
+class LocalRanks;
+
 /// What the workers of a run share.
 struct Master {
   Master(Optimizer& optimizer, const ServerOptions& options, Order& order);
@@ -23,6 +25,8 @@ struct Master {
   void fail();
   /// The next free item; kNoItem after the last.
   int64_t take_item(Replica& w);
+  /// What of the run is this rank's j-th item; kNoItem after the last.
+  int64_t find_item(Replica& w, int64_t j);
 
   Optimizer& optimizer;
   const ServerOptions& options;
@@ -31,6 +35,9 @@ struct Master {
   std::vector<std::unique_ptr<RowLocks>> locks;  // of each parameter
   std::vector<char> shared;                      // whether it is
   std::vector<Replica*> replicas;
+  std::mutex* section = nullptr;  // a lock around every update, where the policy has one
+  LocalRanks* local = nullptr;    // where other ranks train, too, and exchange changes
+  RankStats rank;                 // what worker 0 saw of the others
   int64_t items = 0;
   std::atomic<bool> failed{false};
   std::mutex counters;  // of what follows, and of the optimizer's counts

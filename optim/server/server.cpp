@@ -3,7 +3,11 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <optional>
+#include <string_view>
 
+#include <tapestry/optim/server/communicator.h>
+#include <tapestry/optim/server/local_ranks.h>
 #include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/threads.h>
 
@@ -19,12 +23,47 @@ void require_same(std::span<const NamedParameter> model, std::span<const Paramet
           "another model was moved into it, or copy the values)");
 }
 
+namespace {
+
+/// Throws Error unless all ranks begin the same run with the same values.
+void require_same_on_all_ranks(const Master& master) {
+  struct Run {
+    int64_t items;
+    size_t values;
+  } own{master.items, 0};
+  for (const ParameterState& state : master.states) {
+    const Tensor& value = state.leaf->value;
+    const size_t bytes = static_cast<size_t>(bytes_of(value));
+    dispatch("ParameterServer", value.dtype(), [&](auto zero) {
+      const std::string_view text(reinterpret_cast<const char*>(value.data<decltype(zero)>()),
+                                  bytes);
+      own.values = own.values * 31 + std::hash<std::string_view>()(text);
+    });
+  }
+  const std::vector<Run> all = gather(*master.options.ranks.communicator, own);
+  for (size_t r = 1; r < all.size(); ++r) {
+    require(all[r].items == all[0].items, "ParameterServer: rank ", r, " has a run of ",
+            all[r].items, " items, rank 0 one of ", all[0].items, " (give all ranks the same)");
+    require(all[r].values == all[0].values, "ParameterServer: the model of rank ", r,
+            " has other values than that of rank 0 (make them from one seed or one checkpoint)");
+  }
+}
+
+}  // namespace
+
 Server::Server(Optimizer& optimizer, const ServerOptions& options, Order& order)
     : master_(optimizer, options, order), policy_(make_policy(master_)) {
   require<ValueError>(!order.of_locks() || policy_->replayable(), "ParameterServer: a run of ",
                       name_of(options.update),
                       " cannot be recorded or replayed (its workers read and write in no order; "
                       "use async or critical)");
+  require<ValueError>(!options.ranked() || (!order.of_locks() && !order.simulated()),
+                      "ParameterServer: record(), replay() and simulate() are for one rank (rounds "
+                      "have RankOptions::log and replay)");
+  if (options.ranked()) {
+    bytes_out_ = options.ranks.communicator->bytes_out();
+    bytes_in_ = options.ranks.communicator->bytes_in();
+  }
   for (int k = 0; k < options.workers; ++k) {
     Replica& w = *replicas_.emplace_back(std::make_unique<Replica>());
     w.index = w.locks.worker = k;
@@ -56,16 +95,34 @@ void Server::attach(int k, std::span<const NamedParameter> replica) {
 ServerStats Server::run(int64_t items, const Body& body) {
   master_.items = items;
   const double start = seconds_now();
+  if (master_.options.ranked()) require_same_on_all_ranks(master_);
+  std::optional<LocalRanks> local;
+  if (master_.options.local()) master_.local = &local.emplace(master_);
   {
     const BlasThreads blas(1);
     run_threads(body);
   }
   ServerStats stats = collect();
+  if (local && !error_) {
+    local->finish(*replicas_[0]);
+    stats.interrupted = local->stopped();
+  }
+  if (master_.options.ranked() && !error_) stats.ranks = gather_ranks(stats);
   stats.seconds = seconds_now() - start;
   for (const auto& w : replicas_)
     for (size_t i = 0; i < w->gradients.size(); ++i) w->gradients.leaf(i).guard = nullptr;
   if (error_) std::rethrow_exception(error_);
   return stats;
+}
+
+std::vector<RankStats> Server::gather_ranks(const ServerStats& stats) {
+  const WorkerStats all = stats.total();
+  RankStats& own = master_.rank;
+  Communicator& ranks = *master_.options.ranks.communicator;
+  own.items = all.items, own.tokens = all.tokens, own.updates = all.updates;
+  own.compute_seconds = all.compute_seconds();
+  own.bytes_out = ranks.bytes_out() - bytes_out_, own.bytes_in = ranks.bytes_in() - bytes_in_;
+  return gather(ranks, own);
 }
 
 void Server::run_threads(const Body& body) {

@@ -29,12 +29,14 @@ class Server {
   void work(Replica& w, const Body& body);
   void failed(const Replica& w);
   ServerStats collect();
+  std::vector<RankStats> gather_ranks(const ServerStats& stats);
 
   Master master_;
   std::unique_ptr<Policy> policy_;
   std::vector<std::unique_ptr<Replica>> replicas_;
   std::mutex error_lock_;
   std::exception_ptr error_;
+  int64_t bytes_out_ = 0, bytes_in_ = 0;  // of earlier runs
 };
 
 }  // namespace tapestry

@@ -9,7 +9,7 @@ Ssp::Ssp(Master& shared) : Async(shared), begun_(static_cast<size_t>(shared.opti
 
 // It counts items, so workers take turns: worker k has the items k, k + N, ...
 int64_t Ssp::next_item(Replica& w) {
-  if (master.stopping()) return kNoItem;
+  if (master.local ? master.failed.load() : master.stopping()) return kNoItem;
   const int64_t mine = ++begun_[static_cast<size_t>(w.index)];
   master.order.signal();
   const double start = seconds_now();
@@ -20,7 +20,7 @@ int64_t Ssp::next_item(Replica& w) {
   });
   w.stats.barrier_seconds += seconds_now() - start;
   const int64_t item = w.index + master.options.workers * (mine - 1);
-  return item < master.items && !master.failed.load() ? item : kNoItem;
+  return master.find_item(w, item);
 }
 
 void Ssp::finish(Replica& w) {

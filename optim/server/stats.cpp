@@ -51,6 +51,14 @@ WorkerStats& WorkerStats::operator+=(const WorkerStats& o) {
   return *this;
 }
 
+RankStats& RankStats::operator+=(const RankStats& o) {
+  items += o.items, tokens += o.tokens, updates += o.updates;
+  compute_seconds += o.compute_seconds, communicate_seconds += o.communicate_seconds;
+  wait_seconds += o.wait_seconds, bytes_out += o.bytes_out, bytes_in += o.bytes_in;
+  rounds += o.rounds, late_items += o.late_items;
+  return *this;
+}
+
 ServerStats& ServerStats::operator+=(const ServerStats& o) {
   const auto before = static_cast<double>(total().updates),
              now = static_cast<double>(o.total().updates);
@@ -58,6 +66,8 @@ ServerStats& ServerStats::operator+=(const ServerStats& o) {
   seconds += o.seconds, work += o.work;
   workers.resize(std::max(workers.size(), o.workers.size()));
   for (size_t k = 0; k < o.workers.size(); ++k) workers[k] += o.workers[k];
+  ranks.resize(std::max(ranks.size(), o.ranks.size()));
+  for (size_t r = 0; r < o.ranks.size(); ++r) ranks[r] += o.ranks[r];
   staleness.resize(std::max(staleness.size(), o.staleness.size()));
   for (size_t s = 0; s < o.staleness.size(); ++s) staleness[s] += o.staleness[s];
   simulated |= o.simulated, interrupted |= o.interrupted;

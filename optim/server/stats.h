@@ -42,14 +42,31 @@ struct WorkerStats {
   WorkerStats& operator+=(const WorkerStats& other);
 };
 
+/// What one rank did, of the time that its worker 0 had.
+struct RankStats {
+  int64_t items = 0, tokens = 0, updates = 0;
+  double compute_seconds = 0;      // of all workers
+  double communicate_seconds = 0;  // packing, adding up, and what is not overlapped of sending
+  double wait_seconds = 0;         // for other ranks
+  int64_t bytes_out = 0, bytes_in = 0;
+  int64_t rounds = 0, late_items = 0;  // local: begun between start and arrival of rounds
+
+  /// Items that a change of this rank came too late for, on average.
+  double staleness() const {
+    return rounds > 0 ? static_cast<double>(late_items) / static_cast<double>(rounds) : 0;
+  }
+  RankStats& operator+=(const RankStats& other);
+};
+
 struct ServerStats {
   double seconds = 0;  // of the run; of virtual time when simulated
   std::vector<WorkerStats> workers;
   std::vector<int64_t>
       staleness;  // staleness[s]: updates that s others overtook between pull and push
   bool simulated = false, interrupted = false;
-  double clipped = 0;  // share of the updates whose gradient was clipped
-  double work = 0;     // simulated: what one worker would take, in the units of `seconds`
+  double clipped = 0;            // share of the updates whose gradient was clipped
+  std::vector<RankStats> ranks;  // where there are several: of each, the same on all
+  double work = 0;               // simulated: what one worker would take, in the units of `seconds`
 
   WorkerStats total() const;
   double tokens_per_second() const {

@@ -1,7 +1,9 @@
 #include <tapestry/optim/server/sync.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include <tapestry/optim/server/local_ranks.h>
 #include <tapestry/tensor/arith.h>
 
 namespace tapestry {
@@ -18,6 +20,12 @@ Sync::Sync(Master& shared)
     leaves_.back()->value = state.leaf->value;
     sum_.add(state.name, *leaves_.back().get());
   }
+  const ServerOptions& options = master.options;
+  parts_.resize(static_cast<size_t>(options.workers));
+  if (!options.ranked() || options.local()) return;
+  gather_.emplace(*options.ranks.communicator, options.workers, master.states);
+  parts_.resize(parts_.size() * static_cast<size_t>(options.ranks.communicator->size()));
+  first_ = static_cast<size_t>(options.workers * options.ranks.communicator->rank());
 }
 
 // Every worker takes part in every round, with or without an item, until worker 0 says that there
@@ -26,14 +34,36 @@ int64_t Sync::next_item(Replica& w) {
   Seat& s = seat(w);
   while (!s.left) {
     if (!s.joined) join(w, false);
-    const int64_t first = ++s.round * master.options.workers;
-    if (w.index == 0) over_ = master.stopping() || first >= master.items;
+    ++s.round;
+    if (master.local) wait(w);  // nobody reads the values while ranks exchange theirs
+    if (w.index == 0) decide(w);
     wait(w);
     s.left = over_;
     s.joined = s.left;
-    if (!s.left && first + w.index < master.items) return first + w.index;
+    if (s.left || w.index >= in_round_) continue;
+    return master.local ? master.local->item(w, round_item_ + w.index) : round_item_ + w.index;
   }
   return kNoItem;
+}
+
+/// Whether there is another round, and which items this rank has in it.
+void Sync::decide(Replica& w) {
+  const int64_t workers = master.options.workers;
+  over_ = true;  // also where this throws
+  if (master.failed.load()) return;
+  if (master.local) {
+    round_item_ += in_round_;
+    master.local->turn(w);
+    in_round_ = master.local->available(w, round_item_, workers);
+    over_ = in_round_ == 0;
+    return;
+  }
+  const auto all = static_cast<int64_t>(parts_.size());
+  const int64_t first = seat(w).round * all;
+  over_ = gather_ ? gather_->any(master.stopping() || first >= master.items)
+                  : master.stopping() || first >= master.items;
+  round_item_ = first + static_cast<int64_t>(first_);
+  in_round_ = std::clamp<int64_t>(master.items - round_item_, 0, workers);
 }
 
 void Sync::finish(Replica& w) {
@@ -58,18 +88,24 @@ void Sync::wait(Replica& w) {
 // the next one, and arrives there like everybody.
 void Sync::join(Replica& w, bool contributes) {
   seat(w).joined = true;
-  seat(w).contributes = contributes;
+  part(w) = {&w.gradients, w.weight, w.tokens, contributes};
   wait(w);
   std::exception_ptr error;
   const double start = seconds_now();
-  if (!master.failed.load()) {
+  const auto attempt = [&](auto&& action) {
+    if (master.failed.load()) return;
     try {
-      add_up(w);
+      action();
     } catch (...) {
       error = std::current_exception();
       master.failed.store(true);
     }
+  };
+  if (gather_) {
+    if (w.index == 0) attempt([&] { gather_->gather(parts_, master.rank); });
+    barrier_.arrive_and_wait();
   }
+  attempt([&] { add_up(w); });
   barrier_.arrive_and_wait();
   if (error) std::rethrow_exception(error);
   if (master.failed.load()) return;
@@ -88,26 +124,26 @@ void Sync::join(Replica& w, bool contributes) {
 void Sync::add_up(const Replica& w) {
   double weight = 0;
   PoolVector<double> tokens;
-  for (const Replica* other : master.replicas)
-    if (seat(*other).contributes) weight += other->weight, tokens.push_back(other->tokens);
+  for (const RoundPart& p : parts_)
+    if (p.contributes) weight += p.weight, tokens.push_back(p.tokens);
   const size_t n = master.replicas.size();
   for (auto i = static_cast<size_t>(w.index); i < sum_.size(); i += n)
-    add_up_parameter(i, tokens.size() == 1 ? 0 : weight);
+    add_up_parameter(i, tokens.size() == 1 || gather_ ? 0 : weight);
   if (w.index != 0 || tokens.empty()) return;
   Optimizer& optimizer = master.optimizer;
   lr_ = master.options.lr ? master.options.lr(optimizer.steps()) : optimizer.lr();
-  optimizer.count_step();
+  optimizer.count_steps();
   master.order.computed_round(tokens);
 }
 
-// `weight` is that of all; 0 where only one has a gradient.
+// `weight` is that of all; 0 where only one has a gradient, or they are scaled.
 void Sync::add_up_parameter(size_t i, double weight) {
   Grad sum = sum_.grad(i);
   sum.clear();
-  for (const Replica* other : master.replicas) {
-    Grad g = other->gradients.grad(i);
-    if (!seat(*other).contributes || g.empty()) continue;
-    if (weight > 0 && other->weight != weight) g.scale(other->weight / weight);
+  for (const RoundPart& p : parts_) {
+    Grad g = p.gradients->grad(i);
+    if (!p.contributes || g.empty()) continue;
+    if (weight > 0 && p.weight != weight) g.scale(p.weight / weight);
     if (g.sparse()) {
       const Rows rows = g.rows();
       sum.add_rows(rows.ids, rows.values);
@@ -129,7 +165,7 @@ void Sync::apply(Replica& w) {
     for (const double s : squares_) squares += s;
     w.norm = std::sqrt(squares);
     if (w.norm > most) factor = most / w.norm;
-    w.clipped += factor < 1 && seat(w).contributes;
+    w.clipped += factor < 1 && part(w).contributes;
   }
   const auto n = static_cast<int64_t>(master.replicas.size());
   for (size_t i = 0; i < sum_.size(); ++i) {

@@ -9,13 +9,18 @@
 #include <tapestry/examples/lm/presets.h>
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text/text.h>
+#include <tapestry/examples/lm/training/cluster_plan.h>
 #include <tapestry/examples/lm/training/curves.h>
+#include <tapestry/examples/lm/training/items.h>
 #include <tapestry/examples/lm/training/manifest.h>
+#include <tapestry/examples/lm/training/pace.h>
 #include <tapestry/examples/lm/training/plan.h>
+#include <tapestry/examples/lm/training/ranks_report.h>
 #include <tapestry/examples/lm/training/report_lines.h>
 #include <tapestry/examples/lm/training/trainer.h>
 #include <tapestry/examples/lm/training/verify_resume.h>
 
+#include <algorithm>
 #include <ctime>
 #include <sstream>
 
@@ -28,21 +33,23 @@ Json results_of(const TrainSettings& s, const Data& data, const TrainResult& res
                 int64_t parameters) {
   const auto or_null = [](std::optional<double> x) { return x ? Json(*x) : Json(nullptr); };
   const Position& place = result.position;
-  return {{"train_seconds", place.seconds},
-          {"tokens_per_second",
-           result.seconds > 0 ? static_cast<double>(result.tokens) / result.seconds : 0},
-          {"epochs", place.epoch},
-          {"updates", place.updates},
-          {"tokens", place.tokens},
-          {s.sampled() ? "sampled_train_loss" : "train_loss", place.train_loss},
-          {"valid_loss", or_null(place.valid_loss)},
-          {"floor", or_null(data.valid_floor)},
-          {"entropy", or_null(data.entropy)},
-          {"best_loss", std::isfinite(place.best_loss) ? Json(place.best_loss) : Json(nullptr)},
-          {"best_epoch", place.best_epoch},
-          {"parameters", parameters},
-          {"fingerprint", result.fingerprint},
-          {"run", s.output}};
+  Json out = {{"train_seconds", place.seconds},
+              {"tokens_per_second",
+               result.seconds > 0 ? static_cast<double>(result.tokens) / result.seconds : 0},
+              {"epochs", place.epoch},
+              {"updates", place.updates},
+              {"tokens", place.tokens},
+              {s.sampled() ? "sampled_train_loss" : "train_loss", place.train_loss},
+              {"valid_loss", or_null(place.valid_loss)},
+              {"floor", or_null(data.valid_floor)},
+              {"entropy", or_null(data.entropy)},
+              {"best_loss", std::isfinite(place.best_loss) ? Json(place.best_loss) : Json(nullptr)},
+              {"best_epoch", place.best_epoch},
+              {"parameters", parameters},
+              {"fingerprint", result.fingerprint},
+              {"run", s.output}};
+  if (!result.server.ranks.empty()) out["ranks"] = ranks_json(result.server.ranks);
+  return out;
 }
 
 void print_results(const TrainSettings& s, const Data& data, const TrainResult& r) {
@@ -117,6 +124,7 @@ void leave_results(const TrainSettings& s, const Data& data, const TrainResult& 
                    int64_t parameters, const app::RunDirectory& directory) {
   const std::string results = results_of(s, data, result, parameters).dump(2) + "\n";
   app::write_atomically(directory / "results.json", results);
+  if (!s.common.quiet) app::note("{}", ranks_table(result.server.ranks));
   if (s.parallel.workers > 1 || s.parallel.simulate > 0) {
     app::write_atomically(directory / "server.json", result.server.json() + "\n");
     if (!s.common.quiet) {
@@ -130,39 +138,72 @@ void leave_results(const TrainSettings& s, const Data& data, const TrainResult& 
   if (s.json) fmt::print("{}", results);
 }
 
+/// Of a preset that chooses: lets the rate fall to 0 when the time is over.
+void fit_to_time(TrainSettings& s, const Data& data) {
+  if (!chooses(s) || s.resume || s.stream || s.max_time == 0 || s.schedule != "linear" ||
+      s.schedule_steps + s.max_steps + s.max_tokens > 0)
+    return;
+  s.schedule_steps = s.max_steps = updates_in_time(s, data);
+  if (s.max_steps == 0) return;
+  const int64_t in_epoch = Items(s, data.train).updates();
+  s.epochs = std::min(s.epochs, (s.max_steps + in_epoch - 1) / in_epoch);
+  if (!s.common.quiet)
+    app::note("pace   {} updates fit into {:g} s, and the learning rate falls to 0 over them\n",
+              s.schedule_steps, s.max_time);
+}
+
 }  // namespace
 
-app::ExitCode train(TrainSettings s) {
+app::ExitCode train(TrainSettings s, const Cluster& cluster) {
+  fit_embedding(s);
   resolve(s);
-  check_directory(s);
+  resolve_ranks(s, cluster.size());
+  notice_lone_ranks(cluster);
+  if (cluster.first()) check_directory(s);
   Data data = read_data(s.input);
+  cluster.require_same_text(data.fingerprint());
   s.model.vocabulary = data.vocabulary.size();
   fit_to_vocabulary(s, s.model.vocabulary);
   resolve_cutoffs(s);
+  if (!s.dry_run && cluster.size() == 1) fit_to_time(s, data);  // ranks would not agree
   if (s.dry_run) {
+    if (!cluster.first()) return app::ExitCode::ok;
     if (!s.common.quiet) print_banner(s, data, parameter_count(s.model));
     print_plan(s, data);
+    if (s.parallel.nodes > 0) print_cluster_plan(s, data);
     return app::ExitCode::ok;
   }
   if (s.verify_resume) verify_resume(s, data);
-  if (s.output.empty()) s.output = app::create_default_run("lm", std::time(nullptr)).string();
-  const app::RunDirectory directory(s.output, run_files(),
-                                    s.overwrite ? app::IfRunExists::overwrite
-                                    : s.resume  ? app::IfRunExists::resume
-                                                : app::IfRunExists::refuse);
-  const std::optional<NamedTensors> checkpoint = checkpoint_of(s, directory);
+  std::optional<app::RunDirectory> directory;
+  std::optional<NamedTensors> checkpoint;
+  if (cluster.first()) {
+    if (s.output.empty()) s.output = app::create_default_run("lm", std::time(nullptr)).string();
+    directory.emplace(s.output, run_files(),
+                      s.overwrite ? app::IfRunExists::overwrite
+                      : s.resume  ? app::IfRunExists::resume
+                                  : app::IfRunExists::refuse);
+    checkpoint = checkpoint_of(s, *directory);
+  }
+  s.output = cluster.text_of_first(s.output);
+  checkpoint = cluster.tensors_of_first(std::move(checkpoint));
   app::catch_interrupts();
 
-  Trainer trainer(s, data, directory, checkpoint ? &*checkpoint : nullptr);
-  write_description(s, data, directory);
+  Trainer trainer(s, data, directory ? &*directory : nullptr, checkpoint ? &*checkpoint : nullptr,
+                  cluster);
+  if (!cluster.first()) {
+    trainer.run();
+    return app::ExitCode::ok;
+  }
+  write_description(s, data, *directory);
   if (!s.common.quiet) {
     print_banner(s, data, trainer.parameters());
+    if (cluster.several()) app::note("ranks  {}\n", describe_ranks(s.parallel, cluster.size()));
     if (checkpoint)
       app::note("resume after {} updates, {} tokens\n", trainer.position().updates,
                 trainer.position().tokens);
   }
   const TrainResult result = trainer.run();
-  leave_results(s, data, result, trainer.parameters(), directory);
+  leave_results(s, data, result, trainer.parameters(), *directory);
   if (s.json) return app::ExitCode::ok;
   print_results(s, data, result);
   fmt::print("five sentences of the model:\n");

@@ -7,14 +7,20 @@
 
 namespace tapestry::lm {
 
-app::UserError diverged(const Position& position, int worker, const std::string& what,
+app::UserError diverged(const Position& position, const std::string& who, const std::string& what,
                         const std::string& kept) {
-  const std::string who = worker < 0 ? "" : fmt::format(", worker {}", worker);
   return {app::ExitCode::diverged,
           fmt::format("diverged in epoch {} after update {}{}: {}", position.epoch + 1,
                       position.updates, who, what),
           fmt::format("{}; try a lower --lr, --clip-norm, --warmup, or fewer --workers",
                       kept.empty() ? "no checkpoint had been saved yet" : kept)};
+}
+
+std::string culprit(const Cluster& cluster, int64_t workers, int worker, int64_t item) {
+  if (worker < 0) return "";
+  if (!cluster.several()) return fmt::format(", worker {}", worker);
+  const int64_t rank = worker < workers ? cluster.rank() : worker / workers;
+  return fmt::format(", rank {}, worker {}, item {}", rank, worker % workers, item);
 }
 
 std::string first_bad_step(const Tensor& losses, const Packing& packing) {

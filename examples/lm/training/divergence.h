@@ -7,13 +7,19 @@
 
 #include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/lm/model/language_model.h>
+#include <tapestry/examples/lm/training/cluster.h>
 #include <tapestry/examples/lm/training/position.h>
 
 namespace tapestry::lm {
 
-/// The error (exit code 10) that says so. `kept` is what the user still has, if anything.
-app::UserError diverged(const Position& position, int worker, const std::string& what,
+/// The error (exit code 10) that says so. `who` is ", worker 1" or empty; `kept` what the user
+/// still has, if anything.
+app::UserError diverged(const Position& position, const std::string& who, const std::string& what,
                         const std::string& kept);
+
+/// ", worker 1"; where there are ranks ", rank 2, worker 1, item 30". Of a synchronous round the
+/// worker may be one of another rank, each of which has `workers`. Empty below 0.
+std::string culprit(const Cluster& cluster, int64_t workers, int worker, int64_t item);
 
 /// "time step 3 of 17" where the first of the token losses that is not finite lies; empty if none.
 std::string first_bad_step(const Tensor& losses, const Packing& packing);

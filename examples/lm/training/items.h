@@ -1,6 +1,7 @@
 #pragma once
 // What an epoch consists of: its batches in their order, of whole sentences or of a stream.
 
+#include <algorithm>
 #include <optional>
 
 #include <tapestry/examples/lm/model/batch.h>
@@ -12,9 +13,14 @@ namespace tapestry::lm {
 class Items {
  public:
   /// Keeps references to both.
-  Items(const TrainSettings& settings, const EncodedCorpus& corpus);
+  /// Items that share one update are those of all ranks where these are synchronous.
+  Items(const TrainSettings& settings, const EncodedCorpus& corpus, int ranks = 1);
 
   int64_t size() const { return size_; }  // of an epoch
+  /// Of an item, on average.
+  double tokens() const {
+    return static_cast<double>(corpus_.tokens()) / static_cast<double>(std::max<int64_t>(1, size_));
+  }
   /// Items that share one update.
   int64_t round() const { return round_; }
   /// Updates of an epoch; where batches are cut into pieces, of the first one.
@@ -32,6 +38,7 @@ class Items {
   Rng rng(int64_t item) const;
 
  private:
+  std::vector<int64_t> order_of(int64_t epoch) const;
   /// The sentences of a batch.
   std::span<const int64_t> sentences(const std::vector<int64_t>& order, int64_t item) const;
 

@@ -28,6 +28,20 @@ std::string describe_losses(const TrainSettings& s, const Position& position, co
   return out + "  " + describe_loss("held out", *position.valid_loss, data.valid_floor);
 }
 
+StatusNumbers status_numbers(const TrainSettings& s, const Data& data, const Position& position,
+                             double loss, double lr, std::optional<double> grad_norm,
+                             double clip_rate) {
+  return {.sampled = s.sampled(),
+          .epochs = s.epochs,
+          .epoch_share = static_cast<double>(position.of_epoch.tokens) /
+                         static_cast<double>(data.train.tokens()),
+          .loss = loss,
+          .floor = data.train_floor,
+          .lr = lr,
+          .grad_norm = grad_norm,
+          .clip_rate = clip_rate};
+}
+
 app::Status training_status(const StatusNumbers& n, const Position& position) {
   app::Status out;
   out.prefix = fmt::format("epoch {}/{}", std::min(position.epoch + 1, n.epochs), n.epochs);

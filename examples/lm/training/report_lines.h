@@ -33,6 +33,9 @@ struct StatusNumbers {
   std::optional<double> grad_norm;
   double clip_rate = 0;  // share of the updates that were clipped
 };
+StatusNumbers status_numbers(const TrainSettings& settings, const Data& data,
+                             const Position& position, double loss, double lr,
+                             std::optional<double> grad_norm, double clip_rate);
 app::Status training_status(const StatusNumbers& numbers, const Position& position);
 
 /// Before any update a model knows nothing but the biases of its softmax, so its loss is near what

@@ -4,13 +4,14 @@
 #include <tapestry/examples/lm/training/train_batch.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace tapestry::lm {
 
 LanguageModel initial_model(const TrainSettings& s) {
   Rng rng(s.seed);
   LanguageModel model(s.model, rng, s.dtype);
-  model.set_dropout({.units = s.dropout});
+  model.set_dropout({.units = s.dropout, .weights = s.weight_drop, .locked = s.locked_dropout});
   model.rnn.set_bptt(s.bptt);
   return model;
 }
@@ -55,6 +56,19 @@ ServerOptions server_options(const TrainSettings& s, const LanguageModel& model)
   out.clip_norm = s.clip_norm;
   out.damp_stale = p.damp_stale;
   out.shared = model.shared();
+  return out;
+}
+
+RankOptions rank_options(const TrainSettings& s, const Cluster& cluster, double tokens) {
+  const ParallelSettings& p = s.parallel;
+  RankOptions out;
+  out.communicator = cluster.communicator();
+  out.between = p.between;
+  out.every = std::max<int64_t>(
+      1, std::llround(static_cast<double>(p.exchange_every) / std::max(1.0, tokens)));
+  out.by_items = p.exchange_by_items;
+  out.outer = p.outer;
+  out.rate = p.outer_rate, out.momentum = p.outer_momentum;
   return out;
 }
 

@@ -6,6 +6,7 @@
 
 #include <tapestry/examples/lm/model/language_model.h>
 #include <tapestry/examples/lm/settings.h>
+#include <tapestry/examples/lm/training/cluster.h>
 #include <tapestry/optim/server/options.h>
 #include <tapestry/optim/server/worker.h>
 
@@ -18,6 +19,8 @@ LanguageModel initial_model(const TrainSettings& settings);
 LanguageModel initial_model(const TrainSettings& settings, const Vocabulary& vocabulary);
 
 ServerOptions server_options(const TrainSettings& settings, const LanguageModel& model);
+/// For items of so many tokens on average.
+RankOptions rank_options(const TrainSettings& settings, const Cluster& cluster, double tokens);
 
 /// Time steps of a batch that is trained as a whole: longer sentences are cut into pieces.
 inline constexpr int64_t kLongestSentence = 1000;

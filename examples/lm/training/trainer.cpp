@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 #include <tapestry/examples/common/exit_code.h>
 #include <tapestry/examples/common/interrupt.h>
-#include <tapestry/examples/lm/model/evaluate.h>
+#include <tapestry/examples/lm/training/held_out.h>
 #include <tapestry/examples/lm/training/report_lines.h>
 #include <tapestry/examples/lm/training/rule.h>
 #include <tapestry/examples/lm/training/stop_inside.h>
@@ -11,22 +11,25 @@
 namespace tapestry::lm {
 
 Trainer::Trainer(const TrainSettings& settings, const Data& data,
-                 const app::RunDirectory& directory, const NamedTensors* resumed)
+                 const app::RunDirectory* directory, const NamedTensors* resumed,
+                 const Cluster& cluster)
     : s_(settings),
       data_(data),
+      cluster_(cluster),
       model_(initial_model(settings, data.vocabulary)),
-      items_(settings, data.train),
+      items_(settings, data.train, cluster.size()),
       schedule_(make_schedule(settings, items_.updates())),
       server_(model_, make_rule(settings), options(), make_groups(settings, model_)),
       schedules_(settings.parallel),
-      checkpoints_(directory, settings.keep),
       watch_(settings.model.vocabulary) {
+  if (directory) checkpoints_.emplace(*directory, settings.keep);
   if (resumed) {
     restore(training(), *resumed, hex(data.fingerprint()), s_.output, items_.streamed());
-    checkpoints_.restore_best(position_.best_updates);
+    if (checkpoints_) checkpoints_->restore_best(position_.best_updates);
   }
-  metrics_.emplace(directory, position_.rows, s_.sampled());
+  if (directory) metrics_.emplace(*directory, position_.rows, s_.sampled());
   app::ProgressSettings progress = s_.common.progress_settings("tok");
+  progress.quiet = progress.quiet || !cluster_.first();
   if (s_.max_time > 0) progress.max_seconds = std::max(1.0, s_.max_time - position_.seconds);
   progress_.emplace(items_.total_tokens(), progress, static_cast<double>(position_.tokens));
   began_ = std::chrono::steady_clock::now();
@@ -35,11 +38,14 @@ Trainer::Trainer(const TrainSettings& settings, const Data& data,
 }
 
 TrainResult Trainer::run() {
-  if (position_.updates == 0)
+  if (position_.updates == 0 && cluster_.first())
     for (const std::string& line : first_loss(model_, data_.train)) progress_->log(line);
   TrainResult result;
-  result.ended = reason_to_end();
-  while (position_.epoch < s_.epochs && result.ended.empty()) {
+  const auto goes_on = [&] {
+    result.ended = cluster_.text_of_first(reason_to_end(s_, position_, run_seconds()));
+    return position_.epoch < s_.epochs && result.ended.empty();
+  };
+  while (goes_on()) {
     train_on();
     if (watch_.hopeless()) check_hope(recent_loss_);
     if (position_.item == items_.size()) {
@@ -47,11 +53,10 @@ TrainResult Trainer::run() {
     } else if (save_due_ || app::save_requested().exchange(false)) {
       save(false);
     }
-    if (app::interrupted()) stop_here();
-    if (sample_due_)
+    if (signal()) stop_here();
+    if (sample_due_ && cluster_.first())
       for (const std::string& line : samples(model_, data_.vocabulary, s_.input.text, s_.seed))
         progress_->log("sample  " + line);
-    result.ended = reason_to_end();
   }
   finish_run();
   result.position = position_;
@@ -70,6 +75,7 @@ ServerOptions Trainer::options() {
   ServerOptions out = server_options(s_, model_);
   out.lr = [this](int64_t updates) { return schedule_.lr(updates); };
   out.stop = &halt_;
+  if (cluster_.several()) out.ranks = rank_options(s_, cluster_, items_.tokens());
   return out;
 }
 
@@ -77,8 +83,10 @@ void Trainer::train_on() {
   items_.begin(position_.epoch);
   if (items_.streamed() && position_.item == 0) carried_.state = model_.rnn.zero(items_.columns());
   halt_ = 0, save_due_ = sample_due_ = false;
-  segment_updates_ = position_.updates, segment_item_ = position_.item;
+  before_ = position_;
   const int64_t left = items_.size() - position_.item;
+  own_ = {};
+  const int64_t steps = server_.optimizer().steps();
   if (left == 0) return;  // a signal came between the last item and the end of the epoch
   const KernelThreads scope(static_cast<int>(s_.parallel.threads));
   const auto body = [this, first = position_.item](LanguageModel& m, Worker& w, int64_t item) {
@@ -92,6 +100,15 @@ void Trainer::train_on() {
   } catch (const NonFiniteError& e) {
     round_diverged(e.what());
   }
+  if (cluster_.several()) agree(steps);
+}
+
+void Trainer::agree(int64_t steps_before) {
+  own_.signal = app::interrupted(), own_.sample = sample_due_;
+  own_.save = save_due_ || app::save_requested().exchange(false);
+  const Stretch all = of_all_ranks(cluster_, own_);
+  advance(position_, before_, all, server_.optimizer().steps() - steps_before);
+  agreed_signal_ = all.signal, save_due_ = all.save, sample_due_ = all.sample;
 }
 
 void Trainer::train_item(LanguageModel& m, Worker& w, int64_t item) {
@@ -135,12 +152,13 @@ void Trainer::train_on_batch(LanguageModel& m, Worker& w, const Batch& batch, Rn
 bool Trainer::note(double nats, int64_t tokens, double gradient_norm, bool item_done) {
   const std::lock_guard lock(books_);
   position_.of_epoch.add(nats, tokens), position_.of_row.add(nats, tokens);
-  position_.tokens += tokens;
-  if (item_done) ++position_.item, position_.piece = 0;
-  const int64_t round = items_.round();
+  own_.losses.add(nats, tokens), own_.items += item_done;
+  const int64_t ranks = cluster_.size(), before = position_.item, round = items_.round();
+  position_.tokens += tokens * ranks;
+  if (item_done) position_.piece = 0, position_.item += std::min(ranks, items_.size() - before);
   position_.updates = round > 1
-                          ? segment_updates_ + (position_.item - segment_item_ + round - 1) / round
-                          : position_.updates + 1;
+                          ? before_.updates + (position_.item - before_.item + round - 1) / round
+                          : position_.updates + ranks;
   recent_loss_ = position_.of_row.mean();
   watch_.add(nats, tokens);
   if (s_.clip_norm > 0) {
@@ -151,18 +169,19 @@ bool Trainer::note(double nats, int64_t tokens, double gradient_norm, bool item_
 
   save_due_ = save_due_ || due(s_.save_every);
   sample_due_ = sample_due_ || due(s_.sample_every);
-  const bool ends = app::interrupted() || watch_.hopeless() || !reason_to_end().empty();
+  const bool ends = app::interrupted() || watch_.hopeless() ||
+                    !reason_to_end(s_, position_, run_seconds()).empty();
   if (ends || save_due_ || sample_due_ || app::save_requested()) halt_ = 1;
 
   // About twenty rows an epoch, each of whole rounds.
   const int64_t every = (std::max<int64_t>(1, items_.size() / 20) + round - 1) / round * round;
-  if (item_done && position_.item != items_.size() && position_.item % every == 0)
+  if (item_done && position_.item != items_.size() && position_.item / every > before / every)
     add_metrics(recent_loss_, {});
-  return alone() ? halt_ == 0 : !ends;
+  return cluster_.several() || (alone() ? halt_ == 0 : !ends);
 }
 
 bool Trainer::due(int64_t every) const {
-  return every > 0 && position_.updates / every > segment_updates_ / every;
+  return every > 0 && position_.updates / every > before_.updates / every;
 }
 
 double Trainer::run_seconds() const {
@@ -174,17 +193,8 @@ bool Trainer::out_of_time() const {
   return app::interrupted() || (s_.max_time > 0 && run_seconds() >= s_.max_time);
 }
 
-std::string Trainer::reason_to_end() const {
-  if (s_.max_steps > 0 && position_.updates >= s_.max_steps) return "--max-steps";
-  if (s_.max_tokens > 0 && position_.tokens >= s_.max_tokens) return "--max-tokens";
-  if (s_.max_time > 0 && run_seconds() >= s_.max_time) return "--max-time";
-  if (s_.patience > 0 && position_.item == 0 &&
-      position_.epoch - position_.best_epoch >= s_.patience)
-    return fmt::format("--patience: no better since epoch {}", position_.best_epoch);
-  return "";
-}
-
 void Trainer::add_metrics(double train_loss, std::optional<double> valid_loss) {
+  if (!metrics_) return;
   const auto tokens = static_cast<double>(position_.tokens);
   metrics_->add({tokens / static_cast<double>(data_.train.tokens()),
                  static_cast<double>(position_.updates), tokens,
@@ -200,16 +210,12 @@ std::optional<double> Trainer::held_out_loss() {
   if (!data_.has_valid()) return {};
   const auto pause = progress_->pause();
   const double latest = s_.max_time + std::max(0.1 * s_.max_time, std::min(s_.max_time, 10.0));
-  const StopInside guard(
-      [&] { return app::interrupted() || (s_.max_time > 0 && run_seconds() >= latest); });
-  try {
-    return (items_.streamed() ? evaluate_stream(model_, data_.valid)
-                              : evaluate(model_, data_.valid))
-        .loss();
-  } catch (const Stopped&) {
-    if (app::interrupted()) stop_here();
-    return {};
-  }
+  const HeldOut out = evaluate_held_out(
+      model_, data_, items_.streamed(),
+      [&] { return app::interrupted() || (s_.max_time > 0 && run_seconds() >= latest); }, cluster_);
+  agreed_signal_ = std::max(agreed_signal_, out.signal);
+  if (!out.known && signal()) stop_here();
+  return out.known ? std::optional(out.loss) : std::nullopt;
 }
 
 bool Trainer::judge(std::optional<double> held_out) {
@@ -281,11 +287,11 @@ void Trainer::finish_run() {
 
 void Trainer::stop_here() {
   if (position_.item > 0 || position_.piece > 0) save(false);
-  const int signal = app::interrupted();
+  if (!cluster_.first()) throw EndedWithFirst{app::exit_code_of(signal())};
   const std::string kept =
       position_.updates > 0 ? "the model is saved in " + s_.output : "there is nothing to save yet";
-  throw app::UserError(app::exit_code_of(signal),
-                       fmt::format("stopped by {} after {} updates; {}", app::signal_name(signal),
+  throw app::UserError(app::exit_code_of(signal()),
+                       fmt::format("stopped by {} after {} updates; {}", app::signal_name(signal()),
                                    position_.updates, kept),
                        fmt::format("go on with lm train --resume -o {}", s_.output));
 }
@@ -295,9 +301,9 @@ void Trainer::stop_here() {
 void Trainer::item_diverged(const LanguageModel& model, int worker, int64_t item,
                             const std::string& what) {
   const std::string found = blame(model, items_.batch(item), items_.rng(item), what);
-  const std::string last = checkpoints_.last();
+  const std::string last = checkpoints_ ? checkpoints_->last() : "the last checkpoint";
   const std::lock_guard lock(books_);
-  throw diverged(position_, worker, found,
+  throw diverged(position_, culprit(cluster_, s_.parallel.workers, worker, item), found,
                  last.empty() ? "" : fmt::format("{}/{} is good", s_.output, last));
 }
 
@@ -313,7 +319,7 @@ void Trainer::round_diverged(const std::string& what) {
 void Trainer::check_hope(double loss) const {
   if (!watch_.hopeless() && !is_hopeless(loss, s_.model.vocabulary)) return;
   throw diverged(
-      position_, -1,
+      position_, "",
       watch_.hopeless() ? watch_.describe() : describe_hopeless(loss, s_.model.vocabulary),
       position_.best_updates > 0
           ? fmt::format("{}/best, after {} updates with loss {:.4g}, is kept", s_.output,
@@ -322,12 +328,13 @@ void Trainer::check_hope(double loss) const {
 }
 
 void Trainer::save(bool best) {
+  if (!checkpoints_) return;
   const auto pause = progress_->pause();
   metrics_->sync();
   const double before = std::exchange(position_.seconds, seconds_before_ + progress_->seconds());
   NamedTensors state = saved_state(training(), hex(data_.fingerprint()), items_.streamed());
   position_.seconds = before;
-  checkpoints_.write(std::move(state), position_.updates, best);
+  checkpoints_->write(std::move(state), position_.updates, best);
 }
 
 Training Trainer::training() {
@@ -335,16 +342,9 @@ Training Trainer::training() {
 }
 
 app::Status Trainer::status() const {
-  return training_status({.sampled = s_.sampled(),
-                          .epochs = s_.epochs,
-                          .epoch_share = static_cast<double>(position_.of_epoch.tokens) /
-                                         static_cast<double>(data_.train.tokens()),
-                          .loss = recent_loss_,
-                          .floor = data_.train_floor,
-                          .lr = learning_rate(),
-                          .grad_norm = grad_norm_,
-                          .clip_rate = clip_rate_},
-                         position_);
+  return training_status(
+      status_numbers(s_, data_, position_, recent_loss_, learning_rate(), grad_norm_, clip_rate_),
+      position_);
 }
 
 }  // namespace tapestry::lm

@@ -6,7 +6,11 @@
 // position_.item done and none behind it, so what is saved there is where a resumed run goes on.
 // One worker also stops between the pieces of an item; of several each leaves the rest of its item
 // where the run ends there.
+//
+// Several ranks do this alike, each with a part of the items, and agree between stretches on what
+// they did and what is to happen. While one lasts a rank takes the others to be as fast as itself.
 
+#include <tapestry/examples/common/interrupt.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/run_directory.h>
 #include <tapestry/examples/lm/text/data.h>
@@ -16,6 +20,7 @@
 #include <tapestry/examples/lm/training/metrics.h>
 #include <tapestry/examples/lm/training/saved_state.h>
 #include <tapestry/examples/lm/training/schedule_file.h>
+#include <tapestry/examples/lm/training/stretch.h>
 #include <tapestry/examples/lm/training/train_batch.h>
 #include <tapestry/optim/server/parameter_server.h>
 
@@ -37,9 +42,10 @@ struct TrainResult {
 class Trainer {
  public:
   /// Goes on from `resumed`, a checkpoint of the same run, or begins. Keeps references to the
-  /// others. Throws FormatError where the checkpoint does not fit, and has then written nothing.
-  Trainer(const TrainSettings& settings, const Data& data, const app::RunDirectory& directory,
-          const NamedTensors* resumed = nullptr);
+  /// others; only the first rank has a directory. Throws FormatError where the checkpoint does not
+  /// fit, and has then written nothing.
+  Trainer(const TrainSettings& settings, const Data& data, const app::RunDirectory* directory,
+          const NamedTensors* resumed = nullptr, const Cluster& cluster = Cluster());
 
   int64_t parameters() const { return count(model_); }
   const Position& position() const { return position_; }
@@ -51,15 +57,20 @@ class Trainer {
   // ---- a stretch of updates
   ServerOptions options();
   void train_on();
+  /// With the other ranks, on where the training stands after a stretch.
+  void agree(int64_t steps_before);
   /// What a worker does with one item: an update, or several with the state carried on.
   void train_item(LanguageModel& model, Worker& worker, int64_t item);
   void train_on_batch(LanguageModel& model, Worker& worker, const Batch& batch, Rng rng);
   /// The only one who trains, so that its place inside an item can be kept.
-  bool alone() const { return s_.parallel.workers == 1 && s_.parallel.simulate == 0; }
+  bool alone() const {
+    return s_.parallel.workers == 1 && s_.parallel.simulate == 0 && !cluster_.several();
+  }
   /// Whether an item may end without its update: no round waits for it, and no log has it.
   bool gives_up() const {
     const ParallelSettings& p = s_.parallel;
-    return p.simulate == 0 && p.record.empty() && p.replay.empty() && !in_rounds(p);
+    return !cluster_.several() && p.simulate == 0 && p.record.empty() && p.replay.empty() &&
+           !in_rounds(p);
   }
 
   // ---- books, kept under a lock
@@ -68,10 +79,10 @@ class Trainer {
   /// Whether an update since the last stretch was a multiple of `every`.
   bool due(int64_t every) const;
   double run_seconds() const;
+  /// The one that ends the run, which ranks have agreed on; 0 before.
+  int signal() const { return cluster_.several() ? agreed_signal_ : app::interrupted().load(); }
   /// By --max-time or a signal.
   bool out_of_time() const;
-  /// Why to end before the last epoch; empty where nothing speaks for it.
-  std::string reason_to_end() const;
   void add_metrics(double train_loss, std::optional<double> valid_loss);
 
   // ---- between stretches
@@ -102,23 +113,26 @@ class Trainer {
 
   const TrainSettings& s_;
   const Data& data_;
+  const Cluster cluster_;
   LanguageModel model_;
   Items items_;
   Schedule schedule_;
   std::atomic<int> halt_{0};
   ParameterServer<LanguageModel> server_;
   ScheduleFile schedules_;
-  CheckpointWriter checkpoints_;
+  std::optional<CheckpointWriter> checkpoints_;  // of the first rank, as metrics_
   std::optional<Metrics> metrics_;
   std::optional<app::Progress> progress_;
   std::chrono::steady_clock::time_point began_;
   ServerStats stats_;
   Carried carried_;   // the state of a stream, or inside an item that is trained in pieces
   std::mutex books_;  // guards what follows while workers run
-  Position position_;
+  Position position_, before_;  // now, and when the stretch began
   LossWatch watch_;
+  Stretch own_;  // of this rank, where there are several
+  int agreed_signal_ = 0;
   bool save_due_ = false, sample_due_ = false;
-  int64_t segment_updates_ = 0, segment_item_ = 0, tokens_before_ = 0, updates_before_ = 0;
+  int64_t tokens_before_ = 0, updates_before_ = 0;
   double recent_loss_ = 0, clip_rate_ = 0, seconds_before_ = 0;
   std::optional<double> grad_norm_;
 };

@@ -35,7 +35,7 @@ NamedTensors train_to(int64_t updates, const fs::path& path, TrainSettings s, co
   const app::RunDirectory directory(path, run_files(), app::IfRunExists::resume);
   std::optional<NamedTensors> from;
   if (!checkpoints(path).empty()) from = read_newest(path, "last").second;
-  Trainer(s, data, directory, from ? &*from : nullptr).run();
+  Trainer(s, data, &directory, from ? &*from : nullptr).run();
   return read_newest(path, "last").second;
 }
 
