@@ -62,8 +62,10 @@ const std::vector<std::pair<std::string, OuterStep>>& outer_names() {
 }
 
 void resolve_ranks(TrainSettings& s, int ranks) {
-  if (ranks == 1) return;
   ParallelSettings& p = s.parallel;
+  if (p.nodes > 0 && !s.dry_run)
+    refuse("--nodes belongs to --dry-run", "ranks are started by mpirun or ./run cluster");
+  if (ranks == 1) return;
   if (p.simulate > 0 || !p.record.empty() || !p.replay.empty() || s.verify_resume)
     refuse("--simulate, --record, --replay and --verify-resume are for one rank",
            "leave them out, or start one process");
@@ -146,8 +148,6 @@ void resolve(TrainSettings& s) {
   if (s.stream && p.max_item_tokens > 0)
     refuse("--state stream and --max-item-tokens exclude each other",
            "a stream is updated every --bptt steps");
-  if (p.nodes > 0 && !s.dry_run)
-    refuse("--nodes belongs to --dry-run", "ranks are started by mpirun or ./run cluster");
   resolve_rules(s);
 }
 
