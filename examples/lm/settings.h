@@ -42,7 +42,7 @@ struct ParallelSettings {
   bool exchange_by_items = false;  // so many exactly, else as long as they take on average
   OuterStep outer = OuterStep::average;
   double outer_rate = 1, outer_momentum = 0;
-  int64_t nodes = 0;             // of a plan; 0: none
+  int64_t nodes = 0;            // of a plan; 0: none
   std::string network = "10g";  // between them, in bits per second
 };
 
