@@ -46,6 +46,12 @@ Schedule Schedule::cosine(double lr, int64_t length, double last) {
   return out;
 }
 
+Schedule Schedule::linear(double lr, int64_t length, double last) {
+  Schedule out = cosine(lr, length, last);
+  out.kind_ = Kind::linear;
+  return out;
+}
+
 Schedule Schedule::plateau(double lr, double factor, int64_t patience) {
   check_rate("lr", lr);
   check_factor(factor);
@@ -78,6 +84,8 @@ double Schedule::lr(int64_t t) const {
       const double turn = std::numbers::pi * std::min(after / length, 1.0);
       return start * (factor_ + (lr_ - factor_) * (1 + std::cos(turn)) / 2);
     }
+    case Kind::linear:
+      return start * (lr_ + (factor_ - lr_) * std::min(after / length, 1.0));
     case Kind::plateau:
       return start * lr_ * scale_;
   }
@@ -97,7 +105,7 @@ bool Schedule::observe(double loss) {
 }
 
 const char* Schedule::name() const {
-  constexpr const char* kNames[] = {"constant", "step", "cosine", "plateau"};
+  constexpr const char* kNames[] = {"constant", "step", "cosine", "linear", "plateau"};
   return kNames[static_cast<int>(kind_)];
 }
 

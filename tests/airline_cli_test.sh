@@ -64,7 +64,7 @@ refuses 65 'constant.csv:2:9: error: column "passengers" is constant' constant.c
 refuses 65 'gap.csv:16:1: error: no row for 1 month: 1950-03' gap.csv
 refuses 65 'twice.csv:16:1: error: 1 month given more than once: 1950-02' twice.csv
 refuses 65 'hole.csv:16:9: error: no value for 1 month: 1950-03' hole.csv
-refuses 65 'use --no-log' zero.csv
+refuses 65 'zero.csv:16:9: error: "passengers" is 0: only positive values' zero.csv
 refuses 65 'headless.csv:1:1: error: the first line holds data' headless.csv
 refuses 2 '--hiden (did you mean --hidden?)' --hiden 20
 refuses 2 '--hidden: must be a whole number' --hidden 0
@@ -130,6 +130,9 @@ grep -q '^hybrid ' out || fail 'no hybrid'
 works compare -q -o versions --synthetic --length 500 --hidden 4 --batch 64
 grep -q 'largest difference' out || fail 'compare does not say how far the losses differ'
 grep -q '^batched, threads  *2 ' out || fail 'compare does not list every version'
+awk 'length > 80' out | grep . >err && fail 'a table of compare is wider than 80 columns'
+works compare -q -o gpu --device gpu --hidden 4
+grep -q '^gpu 4 .*\(fallback\|x\) ' out || fail 'compare does not list the versions on a device'
 awk 'length > 80' out | grep . >err && fail 'a table of compare is wider than 80 columns'
 [ -s versions/growth.gp ] || fail 'no picture of the comparison'
 

@@ -25,12 +25,12 @@ TEST_CASE("every version has the same losses in every epoch") {
   for (const int threads : {2, 3}) {
     const Task task{
         .train = {all.first(115), 12}, .valid = {all.subspan(103), 12}, .threads = threads};
-    const std::vector<EpochLoss> first = train(versions()[0], task);
+    const std::vector<EpochLoss> first = train(versions()[0], task).losses;
     REQUIRE(first.size() == 5);
     CHECK(first[4].train < 0.5 * first[0].train);
     for (const Version& v : versions()) {
       CAPTURE(v.name);
-      const std::vector<EpochLoss> losses = train(v, task);
+      const std::vector<EpochLoss> losses = train(v, task).losses;
       for (size_t e = 0; e < 5; ++e) {
         CHECK(std::abs(losses[e].train - first[e].train) < 1e-9);
         CHECK(std::abs(losses[e].valid - first[e].valid) < 1e-9);

@@ -807,6 +807,41 @@ TEST_CASE("points keep off the frame, a logarithmic axis is labelled, a share be
   CHECK(script.find("set yrange [0:*]") != std::string::npos);
 }
 
+TEST_CASE("a page has a plot for each panel, one key, and is drawn where gnuplot is installed") {
+  const TemporaryDirectory directory;
+  Plot plot{.title = "page of 'three'", .x_label = "x", .y_label = "y", .series = {}};
+  for (std::size_t i = 0; i < 3; ++i) {
+    plot.panels.push_back("panel_" + std::to_string(i));
+    const double y = static_cast<double>(i) + 7;
+    plot.series.push_back({.name = "seen", .x = {1, 2}, .y = {y, 1}, .panel = i});
+    plot.series.push_back({.name = "likely",
+                           .x = {1, 2},
+                           .y = {0, 0},
+                           .y_high = {2, 2},
+                           .style = Series::Style::band,
+                           .panel = i});
+  }
+  const PlotFiles files = write_plot(plot, directory.path / "p");
+  CHECK(files.warning.empty());
+  CHECK(files.written.size() == (std::system("command -v gnuplot >/dev/null 2>&1") == 0 ? 4 : 2));
+  const std::string script = contents(directory.path / "p.gp");
+  const auto count = [&](const std::string& part) {
+    int n = 0;
+    for (std::size_t at = script.find(part); at != std::string::npos;
+         at = script.find(part, at + 1))
+      ++n;
+    return n;
+  };
+  for (std::size_t i = 0; i < 3; ++i) {  // on each of the two terminals
+    CHECK(count("set title 'panel_" + std::to_string(i) + "' noenhanced") == 2);
+    const auto column = [&](std::size_t k) { return std::to_string(2 + 3 * i + k); };
+    CHECK(count("'p.csv' skip 1 using 1:" + column(0) + " with lines") == 2);
+    CHECK(count("'p.csv' skip 1 using 1:" + column(1) + ":" + column(2) + " with filled") == 2);
+  }
+  CHECK(count("set multiplot layout 2,2") == 2);
+  CHECK(count("unset key") == 2);
+}
+
 TEST_CASE("months count up through the years and come back as text") {
   CHECK(month_number("1950-01") - month_number("1949-01") == 12);
   for (const char* month : {"0000-01", "1949-01", "1960-12", "2024-10"})

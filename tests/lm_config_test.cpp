@@ -103,8 +103,9 @@ TEST_CASE(
       }
     }
   std::sort(accepted.begin(), accepted.end());
-  CHECK(accepted == std::vector<std::string>{"cutoffs", "row_lr", "row_optimizer", "samples",
-                                             "softmax", "unigram_bias"});
+  CHECK(accepted == std::vector<std::string>{"cutoffs", "group_lengths", "locked_dropout", "row_lr",
+                                             "row_optimizer", "samples", "schedule_steps",
+                                             "softmax", "unigram_bias", "weight_drop"});
   CHECK(has(message("model", "cutoffs", Json::parse("[5]")), "model.cutoffs belongs to"));
   CHECK_THROWS_AS(parse_config("{", "c"), FormatError);
   CHECK_THROWS_AS(parse_config("[]", "c"), FormatError);

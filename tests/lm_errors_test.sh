@@ -79,6 +79,8 @@ END
   row 'a rate of no rule of its own' lm train text --row-lr 0.1
   row 'biases, and none' lm train text --unigram-bias --no-bias
   row 'two presets' lm train text --quality --preset demo
+  row 'sorted, and in order' lm train text --group-lengths 8 --no-shuffle
+  row 'sorted, and as a stream' lm train text --group-lengths 8 --state stream --bptt-mode chunk
   row 'cutoffs of no tails' lm train text --cutoffs 5
   row 'cutoffs out of order' lm train text --softmax adaptive --cutoffs 8 5
   row 'a cutoff of all words' lm train text --softmax adaptive --cutoffs 100

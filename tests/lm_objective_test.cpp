@@ -11,6 +11,7 @@
 #include <tapestry/examples/lm/run.h>
 #include <tapestry/examples/lm/text/data.h>
 #include <tapestry/examples/lm/training/curves.h>
+#include <tapestry/examples/lm/training/pace.h>
 #include <tapestry/examples/lm/training/report_lines.h>
 #include <tapestry/examples/lm/training/trainer.h>
 #include <tapestry/examples/lm/training/verify_resume.h>
@@ -44,6 +45,9 @@ TrainSettings sampled(const fs::path& output) {
   s.batch = 4;
   s.epochs = 2;
   s.dropout = 0.1;
+  s.weight_drop = 0.1;
+  s.locked_dropout = true;
+  s.group_lengths = 4;
   s.common.quiet = true;
   s.output = output.string();
   return s;
@@ -130,14 +134,57 @@ TEST_CASE("the gradient check passes for the sampled objective, tied and not") {
     TrainSettings s = sampled("");
     s.model.tied = tied;
     s.dtype = f64;
-    s.dropout = 0;
-    const Data data = read(s);
+    const Data data = read(s);  // dropout and weight drop are on: they draw the same each time
     LanguageModel model = initial_model(s, data.vocabulary);
     const std::vector<int64_t> sentences = {0, 1, 2};
     for (const CheckedParameter& p :
          check_gradients(model, make_batch(data.train, sentences), 20, 1e-6, 3))
       CHECK_MESSAGE(p.report.ok, p.name, ": ", p.report.message);
   }
+}
+
+TEST_CASE("sentences of like length share a batch, each once, in an order of the seed") {
+  TrainSettings s = sampled("");
+  const Data data = read(s);
+  const auto order_of = [&](uint64_t seed) {
+    auto order = epoch_order(data.train.sentences(), true, 1, 0);
+    group_lengths(data.train, 4, 10, Rng(seed), order);
+    return order;
+  };
+  const auto steps = [&](const std::vector<int64_t>& order) {  // of all batches
+    size_t sum = 0, longest = 0;
+    for (size_t i = 0; i < order.size(); ++i) {
+      longest = std::max(i % 4 ? longest : 0, data.train.inputs(order[i]).size());
+      if (i % 4 == 3 || i + 1 == order.size()) sum += longest;
+    }
+    return sum;
+  };
+  const auto plain = epoch_order(data.train.sentences(), true, 1, 0);
+  auto grouped = order_of(1);
+  CHECK(grouped == order_of(1));
+  CHECK(grouped != order_of(2));
+  CHECK(static_cast<double>(steps(grouped)) < 0.85 * static_cast<double>(steps(plain)));
+  // A block keeps its sentences.
+  for (size_t i = 0; i < grouped.size(); i += 40) {
+    const size_t n = std::min<size_t>(40, grouped.size() - i);
+    CHECK(std::is_permutation(grouped.begin() + static_cast<ptrdiff_t>(i),
+                              grouped.begin() + static_cast<ptrdiff_t>(i + n),
+                              plain.begin() + static_cast<ptrdiff_t>(i)));
+  }
+}
+
+TEST_CASE("a schedule fits into the time, and into the epochs that are asked for") {
+  TrainSettings s = sampled("");
+  const Data data = read(s);
+  s.max_time = 1e9;
+  s.epochs = 3;
+  CHECK(updates_in_time(s, data) == 150);  // 200 sentences, 4 an update, each 3 times
+  s.epochs = 1'000'000'000;
+  s.max_time = 0.3;
+  CHECK(updates_in_time(s, data) >= 1);
+  CHECK(updates_in_time(s, data) < 100'000);
+  s.lr = 1e300;
+  CHECK(updates_in_time(s, data) >= 0);  // whatever a model that diverges does
 }
 
 TEST_CASE("biases of frequencies give the loss of the frequencies") {
@@ -179,9 +226,19 @@ TEST_CASE("without an option that says what to learn, a text decides") {
   TrainSettings s = defaults_of(asked);
   CHECK(s.preset == "fast");
   CHECK(s.softmax == "sampled");
+  s.model.hidden = 50;
+  fit_embedding(s);
+  CHECK(s.model.embed == 50);
+  s.model.embed = 60;
+  fit_embedding(s);
+  CHECK(s.model.embed == 60);  // which resolve() refuses
   fit_to_vocabulary(s, 100);
   CHECK(s.softmax == "full");
   CHECK(describe_choice(s).find("--preset fast --hidden") != std::string::npos);
+  CHECK(s.parallel.workers >= 1);
+  asked.parallel.threads = 2;  // of one worker
+  CHECK(defaults_of(asked).parallel.workers == 1);
+  asked.parallel.threads = 1;
   asked.quality = true;
   CHECK(defaults_of(asked).preset == "quality");
   asked.quality = false;
@@ -258,7 +315,6 @@ TEST_CASE("the gradient check passes for an adaptive softmax, with biases and wi
     TrainSettings s = adaptive("");
     s.model.bias = s.unigram_bias = bias;
     s.dtype = f64;
-    s.dropout = 0;
     const Data data = read(s);
     LanguageModel model = initial_model(s, data.vocabulary);
     const std::vector<int64_t> sentences = {0, 1, 2};

@@ -20,7 +20,7 @@ std::string message_of(F f) {
 
 }  // namespace
 
-TEST_CASE("schedule: constant, step and cosine") {
+TEST_CASE("schedule: constant, step, cosine and linear") {
   const Schedule constant = Schedule::constant(0.5);
   CHECK(constant.lr(0) == 0.5);
   CHECK(constant.lr(1000000) == 0.5);
@@ -29,6 +29,10 @@ TEST_CASE("schedule: constant, step and cosine") {
   const double steps[] = {1, 1, 1, 0.5, 0.5, 0.5, 0.25};
   for (int64_t t = 0; t < 7; ++t) CHECK(step.lr(t) == steps[t]);
 
+  const Schedule line = Schedule::linear(1, 10, 0.2);
+  for (int64_t t = 0; t <= 10; ++t)
+    CHECK(line.lr(t) == doctest::Approx(1 - 0.08 * static_cast<double>(t)));
+  CHECK(line.lr(25) == doctest::Approx(0.2));
   const Schedule cosine = Schedule::cosine(1, 10, 0.2);
   CHECK(cosine.lr(0) == 1);
   CHECK(cosine.lr(5) == doctest::Approx(0.6));
@@ -103,6 +107,7 @@ TEST_CASE("schedule: values out of range are refused with name, value and range"
   CHECK_THROWS_AS(Schedule::step(1, 1, 0), ValueError);
   CHECK_THROWS_AS(Schedule::step(std::nan(""), 1), ValueError);
   CHECK_THROWS_AS(Schedule::cosine(1, 0), ValueError);
+  CHECK_THROWS_AS(Schedule::linear(1, 0), ValueError);
   CHECK_THROWS_AS(Schedule::cosine(1, 5, -1), ValueError);
   CHECK_THROWS_AS(Schedule::plateau(1, 0.5, -1), ValueError);
   CHECK_THROWS_AS(Schedule::constant(1).warm_up(-1), ValueError);

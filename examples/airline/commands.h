@@ -53,6 +53,7 @@ struct CompareSettings {
   bool synthetic = false;                            // a long series in place of the built-in one
   int64_t hidden = 50, length = 20000, batch = 256;  // of the synthetic one
   int threads = 2;
+  bool gpu = false;  // the versions on a device in place of those on the CPU but the first
   std::string output;
   bool overwrite = false, json = false, quiet = false;
 };

@@ -151,8 +151,10 @@ size_t held_out(const std::string& test, const Series& series) {
                                    test, series.time.front(), series.time.back()));
 }
 
-Series read_input(const InputSettings& s) {
-  return s.file.empty() ? airline_passengers() : read_series(s.file, s.read);
+Series read_input(const InputSettings& s, bool positive) {
+  ReadOptions options = s.read;
+  options.positive = positive;
+  return s.file.empty() ? airline_passengers() : read_series(s.file, options);
 }
 
 void require_enough(const Series& series, const LstmSettings& lstm, size_t test,
@@ -163,7 +165,6 @@ void require_enough(const Series& series, const LstmSettings& lstm, size_t test,
       LstmForecaster::minimum(season, lstm) - lost - static_cast<size_t>(lstm.lookback));
   if (test > 0) reason += fmt::format(", {} held out", test);
   require_length(series, LstmForecaster::minimum(season, lstm) + test, reason + ": see " + options);
-  if (lstm.preprocessing.log) require_positive(series);
 }
 
 }  // namespace tapestry::airline

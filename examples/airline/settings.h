@@ -50,7 +50,8 @@ void add_output_options(app::Command& command, std::string& output, bool& overwr
 
 /// Throws UserError for a label that the series does not have.
 size_t held_out(const std::string& test, const Series& series);
-Series read_input(const InputSettings& settings);
+/// The file's, or the built-in one; `positive`: a value without a logarithm is refused.
+Series read_input(const InputSettings& settings, bool positive);
 /// Throws FormatError unless a network can be trained without `test` values; `options` are those
 /// that could be set lower.
 void require_enough(const Series& series, const LstmSettings& lstm, size_t test,

@@ -30,7 +30,7 @@ struct EvalSettings {
   int64_t max_sentences = 0;
   int64_t ngram = 0;  // order of an n-gram model to compare with; 0: none
   bool dynamic = false;
-  double dynamic_rate = 0.001;
+  double dynamic_rate = 0.0002;
   bool json = false;
   app::CommonOptions common;
 };

@@ -37,10 +37,11 @@ void read_name(const Names& names, const Json& from, Enum& value) {
 }
 
 /// Fields that the runs of earlier versions lack, which were trained as the defaults say.
-constexpr std::string_view kAdded[] = {"cutoffs",      "softmax",        "samples",
-                                       "unigram_bias", "row_optimizer",  "row_lr",
-                                       "between",      "exchange_every", "exchange_by_items",
-                                       "outer",        "outer_rate",     "outer_momentum"};
+constexpr std::string_view kAdded[] = {
+    "cutoffs",           "softmax",        "samples",        "unigram_bias",
+    "row_optimizer",     "row_lr",         "locked_dropout", "weight_drop",
+    "group_lengths",     "schedule_steps", "between",        "exchange_every",
+    "exchange_by_items", "outer",          "outer_rate",     "outer_momentum"};
 
 const app::Check any{[](const std::string&) { return std::string(); }, ""};
 using app::number, app::one_of, app::whole_number;
@@ -79,6 +80,8 @@ void for_each_model(Settings& s, F&& f) {
   f("tied", s.model.tied, any);
   f("cutoffs", s.model.cutoffs, any);
   f("dropout", s.dropout, number(0, 1, app::Ends::open_high));
+  f("locked_dropout", s.locked_dropout, any);
+  f("weight_drop", s.weight_drop, number(0, 1, app::Ends::open_high));
   f("dtype", s.dtype, any);
 }
 
@@ -92,6 +95,7 @@ void for_each_training(Settings& s, F&& f) {
   f("bptt_mode", s.bptt.mode, any);
   f("batch", s.batch, whole_number(1, 1'000'000));
   f("shuffle", s.shuffle, any);
+  f("group_lengths", s.group_lengths, whole_number(0));
   f("optimizer", s.optimizer, one_of({"sgd", "adam", "adamw", "rmsprop", "adagrad"}));
   f("lr", s.lr, number(0));
   f("row_optimizer", s.row_optimizer, one_of({"", "sgd", "adam", "adamw", "rmsprop", "adagrad"}));
@@ -99,8 +103,9 @@ void for_each_training(Settings& s, F&& f) {
   f("momentum", s.momentum, number(0, 1, app::Ends::open_high));
   f("weight_decay", s.weight_decay, number(0));
   f("clip_norm", s.clip_norm, number(0));
-  f("schedule", s.schedule, one_of({"constant", "plateau", "step", "cosine"}));
+  f("schedule", s.schedule, one_of({"constant", "plateau", "step", "cosine", "linear"}));
   f("warmup", s.warmup, whole_number(0));
+  f("schedule_steps", s.schedule_steps, whole_number(0));
   f("epochs", s.epochs, whole_number(1));
   f("stream", s.stream, any);
   f("max_steps", s.max_steps, whole_number(0));

@@ -4,7 +4,9 @@
 #include <tapestry/examples/lm/config.h>
 #include <tapestry/examples/lm/text/text.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <thread>
 
 namespace tapestry::lm {
 namespace {
@@ -49,31 +51,42 @@ double text_size(const InputSettings& input) {
   return sum;
 }
 
-bool chooses(const TrainSettings& s) { return s.preset == "fast" || s.preset == "quality"; }
+/// Threads that train, where nothing asks for one or for another use of them.
+int64_t workers_for(const TrainSettings& asked) {
+  constexpr unsigned kMost = 4;  // more make gradients too stale for short runs
+  const ParallelSettings& p = asked.parallel;
+  const bool one = p.threads > 1 || p.simulate > 0 || asked.stream || asked.verify_resume;
+  return one ? 1 : std::clamp(std::thread::hardware_concurrency(), 1U, kMost);
+}
 
 /// A good model in a minute ("fast"), or a better one in ten. Chosen on a text of 1.1 MB by its
 /// held-out loss; tests/bench/README.md has the figures.
-TrainSettings chosen(const std::string& preset, const InputSettings& input) {
-  const double size = text_size(input);
+TrainSettings chosen(const std::string& preset, const TrainSettings& asked) {
+  const double size = text_size(asked.input);
   const bool quality = preset == "quality";
   TrainSettings s;
   s.preset = preset;
-  s.model.cell = "gru";
-  s.model.hidden = s.model.embed = size < 3e5 ? 100 : size < 3e7 ? 200 : 300;
-  s.dropout = size < 3e7 ? 0.5 : 0.2;
+  s.model.cell = "lstm";
+  s.model.hidden = s.model.embed = quality ? 400 : 200;
+  s.model.tied = true;
+  s.dropout = size > 3e7 ? 0.2 : quality ? 0.6 : 0.4;
+  s.weight_drop = quality && size <= 3e7 ? 0.3 : 0;
+  s.locked_dropout = true;
   s.softmax = "sampled";
   s.samples = 256;
   s.unigram_bias = true;
   s.bptt.mode = BpttMode::full;
   s.batch = 8;
+  s.group_lengths = 32;
   s.optimizer = "adam";
   s.lr = 0.003;
   s.row_optimizer = "adagrad";
   s.row_lr = 0.1;
-  s.schedule = "plateau";
+  s.schedule = "linear";
   s.epochs = 100;
-  s.patience = quality ? 5 : 3;
+  s.patience = quality ? 10 : 5;
   s.max_time = quality ? 600 : 60;
+  s.parallel.workers = workers_for(asked);
   return s;
 }
 
@@ -93,16 +106,23 @@ bool says_nothing(const TrainSettings& asked) {
 
 }  // namespace
 
+bool chooses(const TrainSettings& s) { return s.preset == "fast" || s.preset == "quality"; }
+
 TrainSettings defaults_of(const TrainSettings& asked) {
   const std::string config = asked.output + "/config.json";
   if (asked.resume && !asked.output.empty() && fs::exists(config))
     return parse_config(read_text(config), config);
   if (asked.preset == "reference") return reference_preset();
   if (asked.preset == "demo") return demo_preset();
-  if (chooses(asked)) return chosen(asked.preset, asked.input);
-  if (asked.quality) return chosen("quality", asked.input);
+  if (chooses(asked)) return chosen(asked.preset, asked);
+  if (asked.quality) return chosen("quality", asked);
   const bool text = !asked.input.files.empty() && asked.input.corpus.empty();
-  return text && says_nothing(asked) ? chosen("fast", asked.input) : TrainSettings();
+  return text && says_nothing(asked) ? chosen("fast", asked) : TrainSettings();
+}
+
+void fit_embedding(TrainSettings& s) {
+  if (!chooses(s) || !s.model.tied) return;
+  if (s.model.embed == chosen(s.preset, s).model.embed) s.model.embed = s.model.hidden;
 }
 
 void fit_to_vocabulary(TrainSettings& s, int64_t words) {

@@ -11,6 +11,12 @@ namespace tapestry::lm {
 /// else those that are chosen.
 TrainSettings defaults_of(const TrainSettings& asked);
 
+/// Whether the preset chooses by the text.
+bool chooses(const TrainSettings& settings);
+
+/// Of a preset that chooses: gives the embedding the width that tied weights need, where only
+/// --hidden was changed.
+void fit_embedding(TrainSettings& settings);
 /// Of a preset that chooses, once the vocabulary is known: whether to sample from it pays.
 void fit_to_vocabulary(TrainSettings& settings, int64_t words);
 

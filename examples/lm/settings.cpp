@@ -22,7 +22,26 @@ void resolve_objective(const TrainSettings& s) {
   if (!s.adaptive() && !s.model.cutoffs.empty())
     refuse("--cutoffs belongs to --softmax adaptive", "leave it out");
   if (s.adaptive() && s.model.tied)
-    refuse("--softmax adaptive and --tied exclude each other", "its tails are narrower");
+    refuse("--softmax adaptive and --tied exclude each other",
+           "add --no-tied: its tails are narrower");
+}
+
+/// In which order sentences are read.
+void check_order(const TrainSettings& s) {
+  const ParallelSettings& p = s.parallel;
+  if (s.stream && s.bptt.mode != BpttMode::chunk)
+    refuse("--state stream is trained in windows of --bptt steps",
+           "add --bptt-mode chunk --bptt 35");
+  if (s.stream && (p.workers > 1 || p.simulate > 0))
+    refuse("--state stream goes with one worker", "a stream has one order");
+  if (s.stream && s.group_lengths > 0)
+    refuse("--state stream and --group-lengths exclude each other", "a stream has one order");
+  if (!s.shuffle && s.group_lengths > 0)
+    refuse("--group-lengths and --no-shuffle exclude each other",
+           "sorting within blocks is another order");
+  if (s.stream && p.max_item_tokens > 0)
+    refuse("--state stream and --max-item-tokens exclude each other",
+           "a stream is updated every --bptt steps");
 }
 
 /// Rules and their rates.
@@ -140,14 +159,7 @@ void resolve(TrainSettings& s) {
   if (s.verify_resume && !repeats(p))
     refuse("--verify-resume needs a run that repeats to the bit",
            "give --workers 1 or --update sync");
-  if (s.stream && s.bptt.mode != BpttMode::chunk)
-    refuse("--state stream is trained in windows of --bptt steps",
-           "add --bptt-mode chunk --bptt 35");
-  if (s.stream && (p.workers > 1 || p.simulate > 0))
-    refuse("--state stream goes with one worker", "a stream has one order");
-  if (s.stream && p.max_item_tokens > 0)
-    refuse("--state stream and --max-item-tokens exclude each other",
-           "a stream is updated every --bptt steps");
+  check_order(s);
   resolve_rules(s);
 }
 
@@ -173,7 +185,9 @@ std::string describe_model(const TrainSettings& s) {
   if (m.tied) out += ", tied";
   if (!m.cutoffs.empty())
     out += fmt::format(", adaptive softmax, tails from {}", fmt::join(m.cutoffs, ","));
-  if (s.dropout > 0) out += fmt::format(", dropout {:g}", s.dropout);
+  if (s.dropout > 0)
+    out += fmt::format(", {}dropout {:g}", s.locked_dropout ? "locked " : "", s.dropout);
+  if (s.weight_drop > 0) out += fmt::format(", weight drop {:g}", s.weight_drop);
   return out + (s.dtype == f64 ? ", double" : ", float");
 }
 

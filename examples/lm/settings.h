@@ -49,7 +49,8 @@ struct ParallelSettings {
 struct TrainSettings {
   InputSettings input;
   ModelShape model;
-  double dropout = 0;
+  double dropout = 0, weight_drop = 0;
+  bool locked_dropout = false;  // one mask for all words of a sentence
   DType dtype = f32;
 
   std::string preset;
@@ -60,13 +61,15 @@ struct TrainSettings {
   Bptt bptt{BpttMode::exact, 4};
   int64_t batch = 1, epochs = 10;
   bool shuffle = true;
+  int64_t group_lengths = 0;      // batches among which sentences are sorted by length; 0: none
   std::string optimizer = "sgd";  // sgd, adam, adamw, rmsprop, adagrad
   double lr = 0;                  // 0: 0.005 for sgd, 0.001 otherwise
   std::string row_optimizer;      // of embedding and softmax; empty: as the others
   double row_lr = 0;              // 0: 0.1 for adagrad, else as lr
   double momentum = 0, weight_decay = 0, clip_norm = 0;
-  std::string schedule = "constant";  // constant, plateau, step, cosine
+  std::string schedule = "constant";  // constant, plateau, step, cosine, linear
   int64_t warmup = 0;                 // updates
+  int64_t schedule_steps = 0;         // updates over which cosine and linear run; 0: all epochs
   bool stream = false;                // the state of one sentence is where the next one begins
   int64_t max_steps = 0, max_tokens = 0, patience = 0;  // 0: no limit; patience in epochs
   double max_time = 0;                                  // seconds

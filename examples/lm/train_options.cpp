@@ -48,6 +48,11 @@ void add_learning_options(app::Command& command, TrainSettings& s) {
       ->group(training);
   command.add_flag("--shuffle,!--no-shuffle", s.shuffle, "another order in each epoch")
       ->group(training);
+  command
+      .add_option("--group-lengths", s.group_lengths,
+                  "sentences of like length share an update: sorted within N updates (0: off)")
+      ->check(whole_number(0))
+      ->group(training);
   command.add_option("--optimizer", s.optimizer, "update rule")
       ->check(one_of({"sgd", "adam", "adamw", "rmsprop", "adagrad"}))
       ->group(training);
@@ -74,10 +79,13 @@ void add_learning_options(app::Command& command, TrainSettings& s) {
   command
       .add_option("--schedule", s.schedule,
                   "learning rate over time; plateau halves it when the loss rises")
-      ->check(one_of({"constant", "plateau", "step", "cosine"}))
+      ->check(one_of({"constant", "plateau", "step", "cosine", "linear"}))
       ->group(training);
   command.add_option("--warmup", s.warmup, "updates of linear warm-up")
       ->check(whole_number(0))
+      ->group(training);
+  app::add_count(command, "--schedule-steps", s.schedule_steps,
+                 "updates over which the schedule runs (0: those of all epochs)")
       ->group(training);
   app::add_choice<bool>(command, "--state", s.stream, {{"sentence", false}, {"stream", true}},
                         "where a sentence begins: at zero, or in the state of the one before it")
@@ -215,7 +223,8 @@ void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt) {
       ->group(group);
   command.add_flag("--bias,!--no-bias", model.bias, "biases in the cells and the softmax")
       ->group(group);
-  command.add_flag("--tied", model.tied, "softmax and embedding share their weights")->group(group);
+  command.add_flag("--tied,!--no-tied", model.tied, "softmax and embedding share their weights")
+      ->group(group);
   command.add_option("--bptt", bptt.steps, "transitions an error flows back")
       ->check(whole_number(0))
       ->group(group);
@@ -256,6 +265,13 @@ void add_options(app::Command& command, TrainSettings& s) {
   add_input_options(command, s);
   add_model_options(command, s.model, s.bptt);
   command.add_option("--dropout", s.dropout, "probability of dropping a unit")
+      ->check(number(0, 1, app::Ends::open_high))
+      ->group("Model");
+  command
+      .add_flag("--locked-dropout,!--no-locked-dropout", s.locked_dropout,
+                "with one mask for all words of a sentence")
+      ->group("Model");
+  command.add_option("--weight-drop", s.weight_drop, "probability of dropping a recurrent weight")
       ->check(number(0, 1, app::Ends::open_high))
       ->group("Model");
   add_objective_options(command, s.softmax, s.samples, s.model.cutoffs);

@@ -131,7 +131,7 @@ app::ExitCode backtest(const BacktestSettings& settings) {
     throw app::UserError(app::ExitCode::usage,
                          "--id-column, --wide: a back-test is of one series, not of a panel",
                          "airline fit --test N holds out the last values of each series");
-  Series series = read_input(s.input);
+  Series series = read_input(s.input, s.training.lstm.preprocessing.log);
   if (s.until > 0 && s.until < series.size()) {
     series.values.resize(s.until);
     series.time.resize(s.until);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <tapestry/examples/airline/commands.h>
+#include <tapestry/examples/airline/device/buffer.h>
+#include <tapestry/examples/airline/device/gpu_versions.h>
 #include <tapestry/examples/airline/versions/timing.h>
 #include <tapestry/examples/common/json.h>
 #include <tapestry/examples/common/options.h>
@@ -83,6 +85,28 @@ void print_times(std::span<const Timing> timings, const Task& task, double peak)
              task.threads, blas_description());
 }
 
+/// Of versions on a device: what moved, and, where there is one, what that took.
+void print_traffic(std::span<const Timing> timings) {
+  const auto line = [](const auto&... cells) {
+    fmt::print("{:<11}{:>14}{:>11}{:>7}{:>8}{:>8}{:>10}{:>11}\n", cells...);
+  };
+  line("version", "time", "sequential", "copies", "MB", "kernels", "copying", "computing");
+  const bool device = has_device();
+  const auto ms = [](double s) { return fmt::format("{:.2f} ms", 1e3 * s); };
+  for (const Timing& t : timings) {
+    const bool timed = device || t.version == timings[0].version;
+    const Traffic& m = t.traffic;
+    line(t.version->name, timed ? ms(t.seconds) : "host fallback",
+         timed ? fmt::format("{:.2f}x", timings[0].seconds / t.seconds) : "", m.copies,
+         fmt::format("{:.3f}", m.bytes / 1e6), m.kernels, device ? ms(m.copying) : "",
+         device ? ms(m.computing) : "");
+  }
+  if (device)
+    fmt::print("a kernel that does nothing takes {:.1f} us\n", 1e6 * launch_seconds());
+  else
+    fmt::print("no device: the kernels ran on the host, whose speed says nothing of a GPU's\n");
+}
+
 std::string json_of(std::span<const Timing> timings, const Task& task, double peak) {
   app::Json out;
   out["peak"] = peak;
@@ -90,9 +114,17 @@ std::string json_of(std::span<const Timing> timings, const Task& task, double pe
   out["windows"] = task.train.count();
   for (const Timing& t : timings) {
     auto& version = out["versions"][t.version->name];
-    version["seconds"] = t.seconds;
-    version["threads"] = t.version->threaded ? task.threads : 1;
-    version["share_of_peak"] = useful_flop(task) / t.seconds / peak;
+    if (t.traffic.kernels == 0) {
+      version["seconds"] = t.seconds;
+      version["threads"] = t.version->threaded ? task.threads : 1;
+      version["share_of_peak"] = useful_flop(task) / t.seconds / peak;
+    } else {
+      version["host_fallback"] = !has_device();
+      if (has_device()) version["seconds"] = t.seconds;
+      version["copies"] = t.traffic.copies;
+      version["bytes"] = t.traffic.bytes;
+      version["kernels"] = t.traffic.kernels;
+    }
     for (const EpochLoss& l : t.losses) {
       version["train"].push_back(l.train);
       version["valid"].push_back(l.valid);
@@ -121,15 +153,40 @@ double exponent(std::span<const double> x, std::span<const double> y) {
   return sxy / sxx;
 }
 
-app::Plot growth_picture(const Growth& growth, const Task& task) {
+app::Plot growth_picture(const Growth& growth, const Task& task,
+                         std::span<const Version* const> versions) {
   app::Plot plot{.title = fmt::format("{} epochs of an LSTM of {} units, mini-batches of {}",
                                       task.epochs, task.hidden, task.batch),
                  .x_label = "windows",
                  .y_label = "seconds",
                  .series = {}};
-  for (size_t v = 0; v < versions().size(); ++v)
-    plot.series.push_back({versions()[v].name, growth.windows, growth.seconds[v]});
+  for (size_t v = 0; v < versions.size(); ++v)
+    plot.series.push_back({versions[v]->name, growth.windows, growth.seconds[v]});
   return plot;
+}
+
+std::vector<const Version*> versions_of(const CompareSettings& s) {
+  std::vector<const Version*> out = {&versions()[0]};
+  for (const Version& v : s.gpu ? gpu_versions() : versions().subspan(1)) out.push_back(&v);
+  return out;
+}
+
+void print_all(const CompareSettings& s, const Task& task, std::span<const Timing> timings,
+               double peak, const Growth& growth) {
+  fmt::print(
+      "{} series, {} windows of {} to learn from, {} held out;\n{} units, mini-batches of "
+      "{}, {} epochs\n\n",
+      s.synthetic ? "synthetic" : "airline", task.train.count(), kWindow, task.valid.count(),
+      task.hidden, task.batch, task.epochs);
+  print_losses(timings);
+  if (s.gpu)
+    print_traffic(timings);
+  else
+    print_times(timings, task, peak);
+  for (size_t v = 0; growth.windows.size() > 1 && v < timings.size(); ++v)
+    fmt::print("{:<18}time ~ length^{:.2f}\n", timings[v].version->name,
+               exponent(growth.windows, growth.seconds[v]));
+  fmt::print("run {}\n", s.output);
 }
 
 }  // namespace
@@ -145,6 +202,8 @@ void add_options(app::Command& command, CompareSettings& s) {
       ->check(whole_number(1, 1'000'000));
   command.add_option("--threads", s.threads, "of the versions that use several")
       ->check(whole_number(1, 1024));
+  app::add_choice<bool>(command, "--device", s.gpu, {{"cpu", false}, {"gpu", true}},
+                        "gpu: versions as OpenMP offloads them, on the host where there is none");
   add_output_options(command, s.output, s.overwrite);
   command.add_flag("--json", s.json, "print times and losses as one JSON object");
   command.add_flag("-q,--quiet", s.quiet, "no chart on a terminal");
@@ -165,41 +224,32 @@ app::ExitCode compare(const CompareSettings& settings) {
       s.overwrite ? app::IfRunExists::overwrite : app::IfRunExists::refuse);
   const std::vector<double> values = s.synthetic ? synthetic_values(s.length) : airline_values();
   const Task task = task_on(values, s);
+  const std::vector<const Version*> compared = versions_of(s);
   const double before = gemm_peak(task.threads);
   Growth growth;
-  growth.seconds.resize(versions().size());
+  growth.seconds.resize(compared.size());
+  const bool grows = s.synthetic && (!s.gpu || has_device());  // the host's times say nothing
   for (const size_t part : {8, 4, 2}) {
-    if (!s.synthetic) break;
+    if (!grows) break;
     const Task shorter = task_on(std::span(values).first(values.size() / part), s);
     growth.windows.push_back(static_cast<double>(shorter.train.count()));
-    for (size_t v = 0; const Timing& t : time_versions(shorter, 1))
+    for (size_t v = 0; const Timing& t : time_versions(compared, shorter, 1))
       growth.seconds[v++].push_back(t.seconds);
   }
   constexpr int kTurns = 7;  // of the short series
-  const std::vector<Timing> timings = time_versions(task, s.synthetic ? 1 : kTurns);
+  const std::vector<Timing> timings = time_versions(compared, task, s.synthetic ? 1 : kTurns);
   const double peak = std::max(before, gemm_peak(task.threads));
   growth.windows.push_back(static_cast<double>(task.train.count()));
   for (size_t v = 0; v < timings.size(); ++v) growth.seconds[v].push_back(timings[v].seconds);
 
   const std::string json = json_of(timings, task, peak);
   app::write_atomically(directory / "compare.json", json);
-  if (s.synthetic)
-    app::draw(growth_picture(growth, task), directory / "growth", "airline", s.quiet);
-  if (s.json) {
+  if (grows)
+    app::draw(growth_picture(growth, task, compared), directory / "growth", "airline", s.quiet);
+  if (s.json)
     fmt::print("{}", json);
-  } else {
-    fmt::print(
-        "{} series, {} windows of {} to learn from, {} held out;\n{} units, mini-batches of "
-        "{}, {} epochs\n\n",
-        s.synthetic ? "synthetic" : "airline", task.train.count(), kWindow, task.valid.count(),
-        task.hidden, task.batch, task.epochs);
-    print_losses(timings);
-    print_times(timings, task, peak);
-    for (size_t v = 0; s.synthetic && v < timings.size(); ++v)
-      fmt::print("{:<18}time ~ length^{:.2f}\n", timings[v].version->name,
-                 exponent(growth.windows, growth.seconds[v]));
-    fmt::print("run {}\n", s.output);
-  }
+  else
+    print_all(s, task, timings, peak, growth);
   return largest_difference(timings) <= kTolerance ? app::ExitCode::ok
                                                    : app::ExitCode::check_failed;
 }

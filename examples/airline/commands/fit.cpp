@@ -102,7 +102,7 @@ void add_options(app::Command& command, FitSettings& s) {
 }
 
 Run fit_run(FitSettings& s) {
-  Series series = read_input(s.input);
+  Series series = read_input(s.input, s.training.lstm.preprocessing.log);
   const size_t test = held_out(s.test, series), season = season_of(series);
   if (s.horizon == 0) s.horizon = test > 0 ? test : season > 1 ? season : 12;
   if (s.training.direct) s.training.lstm.direct = static_cast<int64_t>(s.horizon);

@@ -18,10 +18,6 @@ void add(Panel& panel, const PanelOptions& options, const std::string& id, const
     Series series = read();
     require<FormatError>(series.size() >= options.least, place, counted(series.size(), "value"),
                          ", at least ", options.least, " are needed");
-    for (size_t t = 0; options.positive && t < series.size(); ++t)
-      require<FormatError>(series.values[t] > 0, place, "value ", series.values[t], " at ",
-                           series.time.empty() ? std::to_string(t + 1) : series.time[t],
-                           " has no logarithm (use --no-log)");
     panel.ids.push_back(id);
     panel.series.push_back(std::move(series));
   } catch (const FormatError& error) {
@@ -44,7 +40,8 @@ ReadOptions settled(const std::vector<std::pair<std::string, Table>>& parts, Rea
 
 void read_long(Panel& panel, std::string_view text, const PanelOptions& options) {
   const auto parts = by_series(parse_csv(text, panel.file), options.id_column);
-  const ReadOptions read = settled(parts, options.read);
+  ReadOptions read = settled(parts, options.read);
+  read.positive = options.positive;
   for (const auto& [id, table] : parts) {
     const Table* part = &table;
     add(panel, options, id, table.at(table.rows[0][0]),
@@ -80,6 +77,8 @@ Series wide_series(const std::vector<std::string>& fields, const std::string& pl
     const auto number = parse_number<double>(fields[i]);
     require<FormatError>(number.has_value(), place, "\"", fields[i], "\" in field ", i + 1,
                          " is not a number");
+    require<FormatError>(!options.positive || *number > 0, place, "value ", *number, " in field ",
+                         i + 1, ": only positive values have a logarithm (use --no-log)");
     series.values.push_back(*number);
   }
   series.last = static_cast<int64_t>(series.values.size());

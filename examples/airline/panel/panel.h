@@ -5,8 +5,8 @@
 // Every series is as read_series() leaves one. One that is not fit is refused with its name and the
 // line, or left out and kept as a note.
 
-#include <tapestry/examples/airline/series/table.h>
 #include <tapestry/examples/airline/series/series.h>
+#include <tapestry/examples/airline/series/table.h>
 
 namespace tapestry::airline {
 

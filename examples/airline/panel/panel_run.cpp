@@ -108,7 +108,7 @@ struct Ends {
   std::vector<size_t> origins;
 };
 
-/// Of each series as many origins as leave twice what they take, and what smoothing needs.
+/// Of each series as many origins as leave what smoothing needs: short ones are to be in it, too.
 Ends ends_of(const PanelRun& run) {
   const size_t horizon = run.hybrid.shape.horizon, least = least_values(run.hybrid.shape),
                stride = static_cast<size_t>(run.hybrid.stride_size());
@@ -116,7 +116,7 @@ Ends ends_of(const PanelRun& run) {
   for (const std::vector<double>& y : run.train) {
     const auto kept = [&](size_t origins) { return horizon + (origins - 1) * stride; };
     size_t origins = kOrigins;
-    while (origins > 0 && y.size() < 2 * kept(origins) + least) --origins;
+    while (origins > 0 && y.size() < kept(origins) + least) --origins;
     if (origins == 0) continue;
     const auto known = std::span<const double>(y).first(y.size() - kept(origins));
     out.part.push_back(prepare(known, run.hybrid.shape));
@@ -146,8 +146,8 @@ double spread(const Prepared& series, const SmoothingShape& shape, size_t known)
   const size_t from = std::max(lag, known - std::min(known, 4 * shape.horizon));
   double sum = 0;
   for (size_t t = from; t < known; ++t) sum += std::abs(series.x[t] - series.x[t - lag]);
-  if (from >= known) return series.scale;
-  return (series.scale + sum / static_cast<double>(known - from)) / 2;
+  const double recent = from < known ? sum / static_cast<double>(known - from) : series.scale;
+  return std::max(recent, series.scale / 10);
 }
 
 Intervals calibrate(const PanelRun& run, int64_t workers,

@@ -38,8 +38,8 @@ HybridSettings panel_settings(const FitSettings& settings, Frequency frequency, 
 /// All but the networks: cuts `test` values off every series.
 PanelRun cut(const Panel& panel, const FitSettings& settings, size_t test);
 
-/// What a series' errors are taken to be in proportion to after its first `known` values: the mean
-/// of its scale and of how much it changed of late, over four horizons.
+/// What a series' errors are taken to be in proportion to after its first `known` values: how much
+/// it changed of late, over four horizons, but not less than a tenth of its scale.
 double spread(const Prepared& series, const SmoothingShape& shape, size_t known);
 
 /// Half widths at each distance in units of a series' spread: quantiles of the errors of a network

@@ -139,6 +139,10 @@ Series series_of(const Table& table, const ReadOptions& options) {
   }
   series.season = options.season > 0 ? options.season : season_length(series.frequency);
 
+  for (const InputRow& row : rows)
+    require<FormatError>(!options.positive || !(row.number <= 0), table.at(*row.value), '"',
+                         series.name, "\" is ", row.value->text,
+                         ": only positive values have a logarithm (use --no-log)");
   lay_out(table, options, rows, series);
   if (options.missing == Missing::drop) drop_absent(series);
   if (options.missing == Missing::interpolate) interpolate_absent(series);
@@ -183,13 +187,6 @@ Series airline_passengers() {
 void require_length(const Series& series, size_t minimum, std::string_view reason) {
   require<FormatError>(series.size() >= minimum, series.file, ": ", counted(series.size(), "value"),
                        ", at least ", minimum, " are needed (", reason, ")");
-}
-
-void require_positive(const Series& series) {
-  for (size_t i = 0; i < series.size(); ++i)
-    require<FormatError>(series.values[i] > 0, series.file, ": \"", series.name, "\" is ",
-                         series.values[i], " at ", series.time[i],
-                         ": only positive values have a logarithm (use --no-log)");
 }
 
 }  // namespace tapestry::airline

@@ -50,6 +50,7 @@ struct ReadOptions {
   std::optional<Decimal> decimal = {};       // empty: as the numbers show
   std::optional<DateOrder> date_order = {};  // empty: as the dates show
   size_t season = 0;                         // values in a season; 0: as the frequency has
+  bool positive = false;                     // whether every value must have a logarithm
 };
 
 /// From a file, "-" being standard input. Throws FileError, or FormatError "FILE:LINE:COL: ...".
@@ -68,7 +69,5 @@ extern const char* const builtin_csv;
 
 /// Throws FormatError unless there are `minimum` values; `reason` says what needs them.
 void require_length(const Series& series, size_t minimum, std::string_view reason);
-/// Throws FormatError naming the first value that has no logarithm.
-void require_positive(const Series& series);
 
 }  // namespace tapestry::airline

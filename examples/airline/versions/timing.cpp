@@ -16,15 +16,18 @@ double now() {
 
 }  // namespace
 
-std::vector<Timing> time_versions(const Task& task, int repetitions) {
+std::vector<Timing> time_versions(std::span<const Version* const> versions, const Task& task,
+                                  int repetitions) {
   std::vector<Timing> out;
-  std::vector<std::vector<double>> seconds(versions().size());
-  for (const Version& v : versions()) out.push_back({&v, 0, {}});
+  std::vector<std::vector<double>> seconds(versions.size());
+  for (const Version* v : versions) out.push_back({v, 0, {}, {}});
   for (int turn = 0; turn < repetitions; ++turn)
     for (size_t i = 0; i < out.size(); ++i) {
       const double start = now();
-      out[i].losses = train(*out[i].version, task);
+      const Training trained = train(*out[i].version, task);
       seconds[i].push_back(now() - start);
+      out[i].losses = trained.losses;
+      out[i].traffic = trained.traffic;
     }
   for (size_t i = 0; i < out.size(); ++i) out[i].seconds = median(seconds[i]);
   return out;

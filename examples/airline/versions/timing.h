@@ -9,10 +9,12 @@ struct Timing {
   const Version* version;
   double seconds;  // the median of the repetitions
   std::vector<EpochLoss> losses;
+  Traffic traffic;  // of the last repetition
 };
 
 /// Trains every version `repetitions` times, in turns.
-std::vector<Timing> time_versions(const Task& task, int repetitions);
+std::vector<Timing> time_versions(std::span<const Version* const> versions, const Task& task,
+                                  int repetitions);
 
 /// The largest difference of any loss from that of the first version.
 double largest_difference(std::span<const Timing> timings);

@@ -1,5 +1,5 @@
 #include <omp.h>
-#include <tapestry/examples/airline/versions/versions.h>
+#include <tapestry/examples/airline/versions/scalar_lstm.h>
 
 #include <algorithm>
 
@@ -232,22 +232,29 @@ Tensor Windows::targets(int64_t first, int64_t n) const {
 
 std::span<const Version> versions() { return all; }
 
-std::vector<EpochLoss> train(const Version& version, const Task& task) {
+double Trainer::epoch(const Windows& data, int64_t batch, double lr) {
+  double sum = 0;
+  for (int64_t i = 0; i < data.count(); i += batch)
+    sum += step(data, i, std::min(batch, data.count() - i), lr);
+  return sum;
+}
+
+Training train(const Version& version, const Task& task) {
   Rng rng(task.seed);
   Regressor model(task.hidden, rng);
   const auto trainer = version.make(model, version.threaded ? task.threads : 1);
-  std::vector<EpochLoss> losses;
+  Training out;
+  const int64_t n = task.train.count(), held_out = task.valid.count();
   for (int64_t epoch = 0; epoch < task.epochs; ++epoch) {
-    double train = 0, valid = 0;
-    const int64_t n = task.train.count(), held_out = task.valid.count();
-    for (int64_t i = 0; i < n; i += task.batch)
-      train += trainer->step(task.train, i, std::min(task.batch, n - i), task.lr);
+    const double train = trainer->epoch(task.train, task.batch, task.lr);
+    double valid = 0;
     constexpr int64_t at_once = 256;  // of the held-out windows
     for (int64_t i = 0; i < held_out; i += at_once)
       valid += trainer->errors(task.valid, i, std::min(at_once, held_out - i));
-    losses.push_back({train / static_cast<double>(n), valid / static_cast<double>(held_out)});
+    out.losses.push_back({train / static_cast<double>(n), valid / static_cast<double>(held_out)});
   }
-  return losses;
+  out.traffic = trainer->traffic();
+  return out;
 }
 
 }  // namespace tapestry::airline

@@ -34,15 +34,26 @@ struct Regressor {
   Var operator()(const Tensor& windows) const { return readout(output(lstm(windows).state)); }
 };
 
-/// How a version trains: what one mini-batch costs is all that differs.
+/// What a version copied to and from a device, and ran there; nothing on the CPU.
+struct Traffic {
+  int64_t copies = 0, kernels = 0;
+  double bytes = 0;                   // copied
+  double copying = 0, computing = 0;  // seconds; launches are of the latter
+};
+
+/// How a version trains: what one mini-batch costs is all that differs. The model has the trained
+/// weights when the trainer is gone.
 class Trainer {
  public:
   virtual ~Trainer() = default;
   /// One step of gradient descent on the mean squared error of n windows; returns the sum of their
   /// squared errors before it.
   virtual double step(const Windows& data, int64_t first, int64_t n, double lr) = 0;
+  /// Steps through all windows, `batch` at a time; returns the sum of what step() does.
+  virtual double epoch(const Windows& data, int64_t batch, double lr);
   /// The sum of the squared errors of n windows.
   virtual double errors(const Windows& data, int64_t first, int64_t n) = 0;
+  virtual Traffic traffic() const { return {}; }
 };
 
 struct Version {
@@ -53,9 +64,6 @@ struct Version {
 
 /// sequential, vectorised, parallel 1 to 3, batched, batched with threads; in this order.
 std::span<const Version> versions();
-
-/// The first of them, by hand: scalar loops without BLAS and tape; see scalar_lstm.cpp.
-std::unique_ptr<Trainer> make_sequential(Regressor& model, int threads);
 
 /// What a training is, but for the version.
 struct Task {
@@ -71,6 +79,10 @@ struct EpochLoss {
   double train, valid;
 };
 
-std::vector<EpochLoss> train(const Version& version, const Task& task);
+struct Training {
+  std::vector<EpochLoss> losses;
+  Traffic traffic;
+};
+Training train(const Version& version, const Task& task);
 
 }  // namespace tapestry::airline

@@ -11,13 +11,16 @@
 #include <tapestry/examples/lm/text/text.h>
 #include <tapestry/examples/lm/training/cluster_plan.h>
 #include <tapestry/examples/lm/training/curves.h>
+#include <tapestry/examples/lm/training/items.h>
 #include <tapestry/examples/lm/training/manifest.h>
+#include <tapestry/examples/lm/training/pace.h>
 #include <tapestry/examples/lm/training/plan.h>
 #include <tapestry/examples/lm/training/ranks_report.h>
 #include <tapestry/examples/lm/training/report_lines.h>
 #include <tapestry/examples/lm/training/trainer.h>
 #include <tapestry/examples/lm/training/verify_resume.h>
 
+#include <algorithm>
 #include <ctime>
 #include <sstream>
 
@@ -135,9 +138,24 @@ void leave_results(const TrainSettings& s, const Data& data, const TrainResult& 
   if (s.json) fmt::print("{}", results);
 }
 
+/// Of a preset that chooses: lets the rate fall to 0 when the time is over.
+void fit_to_time(TrainSettings& s, const Data& data) {
+  if (!chooses(s) || s.resume || s.stream || s.max_time == 0 || s.schedule != "linear" ||
+      s.schedule_steps + s.max_steps + s.max_tokens > 0)
+    return;
+  s.schedule_steps = s.max_steps = updates_in_time(s, data);
+  if (s.max_steps == 0) return;
+  const int64_t in_epoch = Items(s, data.train).updates();
+  s.epochs = std::min(s.epochs, (s.max_steps + in_epoch - 1) / in_epoch);
+  if (!s.common.quiet)
+    app::note("pace   {} updates fit into {:g} s, and the learning rate falls to 0 over them\n",
+              s.schedule_steps, s.max_time);
+}
+
 }  // namespace
 
 app::ExitCode train(TrainSettings s, const Cluster& cluster) {
+  fit_embedding(s);
   resolve(s);
   resolve_ranks(s, cluster.size());
   notice_lone_ranks(cluster);
@@ -147,6 +165,7 @@ app::ExitCode train(TrainSettings s, const Cluster& cluster) {
   s.model.vocabulary = data.vocabulary.size();
   fit_to_vocabulary(s, s.model.vocabulary);
   resolve_cutoffs(s);
+  if (!s.dry_run && cluster.size() == 1) fit_to_time(s, data);  // ranks would not agree
   if (s.dry_run) {
     if (!cluster.first()) return app::ExitCode::ok;
     if (!s.common.quiet) print_banner(s, data, parameter_count(s.model));

@@ -60,6 +60,25 @@ std::vector<Batch> pieces(const Batch& batch, int64_t max_tokens) {
   return out;
 }
 
+void group_lengths(const EncodedCorpus& corpus, int64_t batch, int64_t batches, Rng rng,
+                   std::vector<int64_t>& order) {
+  const auto size = static_cast<size_t>(batch), block = size * static_cast<size_t>(batches);
+  std::vector<int64_t> sorted;
+  for (size_t first = 0; first < order.size(); first += block) {
+    const auto part = std::span(order).subspan(first, std::min(block, order.size() - first));
+    std::stable_sort(part.begin(), part.end(), [&](int64_t a, int64_t b) {
+      return corpus.inputs(a).size() > corpus.inputs(b).size();
+    });
+    sorted.assign(part.begin(), part.end());
+    std::vector<size_t> places(part.size() / size);  // of whole batches; a last one stays
+    std::iota(places.begin(), places.end(), size_t{0});
+    if (places.size() > 1) rng.shuffle(std::span(places));
+    for (size_t i = 0; i < places.size(); ++i)
+      std::copy_n(sorted.begin() + static_cast<std::ptrdiff_t>(places[i] * size), size,
+                  part.begin() + static_cast<std::ptrdiff_t>(i * size));
+  }
+}
+
 std::vector<int64_t> epoch_order(int64_t sentences, bool shuffle, uint64_t seed, int64_t epoch,
                                  int64_t block) {
   constexpr uint64_t kShuffleStream = uint64_t{1} << 32;

@@ -30,4 +30,10 @@ int64_t count_pieces(const Packing& packing, int64_t max_tokens);
 std::vector<int64_t> epoch_order(int64_t sentences, bool shuffle, uint64_t seed, int64_t epoch,
                                  int64_t block = 0);
 
+/// Sorts `order` by the length of the sentences, in blocks of so many batches, and then shuffles
+/// the whole batches of each block: batches are as random as before, but the sentences of one end
+/// at about the same time step, so that late steps do not have few rows.
+void group_lengths(const EncodedCorpus& corpus, int64_t batch, int64_t batches, Rng rng,
+                   std::vector<int64_t>& order);
+
 }  // namespace tapestry::lm

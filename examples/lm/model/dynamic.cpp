@@ -44,7 +44,7 @@ void learn(const LanguageModel& model, Optimizer& optimizer, const Batch& piece,
 /// 1 / the root mean square of a token's gradient, for each element of each parameter.
 std::vector<Tensor> scales_of(LanguageModel model, const EncodedCorpus& text) {
   // Enough to see the gradients of all but the rarest words, which the floor is for.
-  constexpr int64_t kTokens = 300'000, kSentences = 4, kPiece = 1000;
+  constexpr int64_t kTokens = 100'000, kSentences = 8, kPiece = 1000;
   constexpr double kFloor = 0.1;  // of the root mean square over the whole parameter
   Optimizer squares(model, Squares{});
   const std::vector<int64_t> order = epoch_order(text.sentences(), true, 0, 0);

@@ -10,8 +10,8 @@
 namespace tapestry::lm {
 
 struct DynamicSettings {
-  double rate = 0.001;  // of the step
-  int64_t tokens = 20;  // read between two steps, at most; they end with a sentence
+  double rate = 0.0002;  // of the step
+  int64_t tokens = 20;   // read between two steps, at most; they end with a sentence
 };
 
 class DynamicEvaluation {

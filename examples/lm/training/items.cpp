@@ -18,7 +18,7 @@ Items::Items(const TrainSettings& s, const EncodedCorpus& corpus, int ranks)
 int64_t Items::updates() const {
   const bool cut = s_.parallel.max_item_tokens > 0 || corpus_.longest > kLongestSentence;
   if (stream_ || round_ > 1 || !cut) return (size_ + round_ - 1) / round_;
-  const auto order = epoch_order(corpus_.sentences(), s_.shuffle, s_.seed, 0, s_.input.stream);
+  const auto order = order_of(0);
   int64_t updates = 0;
   for (int64_t item = 0; item < size_; ++item) {
     std::vector<int64_t> lengths;
@@ -44,8 +44,16 @@ double Items::total_tokens() const {
 void Items::begin(int64_t epoch) {
   if (epoch == epoch_) return;
   epoch_ = epoch;
-  if (!stream_)
-    order_ = epoch_order(corpus_.sentences(), s_.shuffle, s_.seed, epoch, s_.input.stream);
+  if (!stream_) order_ = order_of(epoch);
+}
+
+std::vector<int64_t> Items::order_of(int64_t epoch) const {
+  auto order = epoch_order(corpus_.sentences(), s_.shuffle, s_.seed, epoch, s_.input.stream);
+  constexpr uint64_t kGroupStream = uint64_t{1} << 33;
+  if (s_.group_lengths > 0)
+    group_lengths(corpus_, s_.batch, s_.group_lengths,
+                  Rng(s_.seed, kGroupStream + static_cast<uint64_t>(epoch)), order);
+  return order;
 }
 
 std::span<const int64_t> Items::sentences(const std::vector<int64_t>& order, int64_t item) const {

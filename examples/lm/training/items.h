@@ -38,6 +38,7 @@ class Items {
   Rng rng(int64_t item) const;
 
  private:
+  std::vector<int64_t> order_of(int64_t epoch) const;
   /// The sentences of a batch.
   std::span<const int64_t> sentences(const std::vector<int64_t>& order, int64_t item) const;
 

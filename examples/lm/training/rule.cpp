@@ -31,12 +31,13 @@ Optimizer::Groups make_groups(const TrainSettings& s, const LanguageModel& model
 }
 
 Schedule make_schedule(const TrainSettings& s, int64_t updates_per_epoch) {
-  const int64_t total = updates_per_epoch * s.epochs;
-  Schedule schedule = s.schedule == "plateau" ? Schedule::plateau(s.lr)
-                      : s.schedule == "step"  ? Schedule::step(s.lr, updates_per_epoch, 0.5)
-                      : s.schedule == "cosine"
-                          ? Schedule::cosine(s.lr, std::max<int64_t>(1, total - s.warmup))
-                          : Schedule::constant(s.lr);
+  const int64_t total = s.schedule_steps > 0 ? s.schedule_steps : updates_per_epoch * s.epochs;
+  const int64_t falling = std::max<int64_t>(1, total - s.warmup);
+  const Schedule schedule = s.schedule == "plateau"  ? Schedule::plateau(s.lr)
+                            : s.schedule == "step"   ? Schedule::step(s.lr, updates_per_epoch, 0.5)
+                            : s.schedule == "cosine" ? Schedule::cosine(s.lr, falling)
+                            : s.schedule == "linear" ? Schedule::linear(s.lr, falling)
+                                                     : Schedule::constant(s.lr);
   return s.warmup > 0 ? schedule.warm_up(s.warmup) : schedule;
 }
 
