@@ -8,7 +8,7 @@ kills=${2:-3}
 export LC_ALL=C NO_COLOR=1 OMP_NUM_THREADS=1
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none
-export OMPI_MCA_odls_base_sigkill_timeout=5
+export OMPI_MCA_odls_base_sigkill_timeout=3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -26,8 +26,8 @@ ranks() {  # NUMBER DIRECTORY OPTION...
 params() { grep -o '"fingerprint": "[^"]*"' "$1/results.json"; }
 same() { [[ -n $(params "$1") && $(params "$1") == $(params "$2") ]]; }
 stop() {  # SIGNAL RANK|mpirun NUMBER DIRECTORY OPTION...: sends the signal at a random moment
-  mpirun -n "$3" lm train "${options[@]}" -o "$4" --save-every 20 "${@:5}" > out 2> err & local job=$! target
-  for (( i = 0; i < 400; ++i )); do [[ -e $4/ckpt-000020.safetensors ]] && break; sleep 0.05; done
+  mpirun -n "$3" lm train "${options[@]}" -o "$4" --save-every 100 "${@:5}" > out 2> err & local job=$! target i
+  for (( i = 0; i < 400; ++i )); do [[ -e $4/ckpt-000100.safetensors ]] && break; sleep 0.05; done
   sleep 0.$(( RANDOM % 50 ))
   target=$job
   [[ $2 == mpirun ]] || target=$(pgrep -P $job -x lm | sed -n "$(( $2 + 1 ))p")
@@ -67,7 +67,7 @@ lm synth --size 300 2> /dev/null > text
 timeout 300 mpirun -n 2 lm train text --stream 100 --epochs 1 --hidden 8 -o streamed > out 2> err
 verdict $? '--stream'
 
-options[3]=2000  # long enough to be interrupted
+options[3]=6000  # long enough to be interrupted
 lm train "${options[@]}" --workers 2 --update sync -o whole > out 2> err
 ranks 2 part --between sync --max-steps 30 && ranks 2 part --resume --between sync --max-steps 0 && same part whole
 verdict $? 'a limit, then on: the bits of the run without'
@@ -106,6 +106,6 @@ ranks 2 refused --state stream --bptt-mode chunk --bptt 5
 verdict $? '--state stream is refused'
 SLURM_NTASKS=4 lm train "${options[@]}" -o lone > out 2> err && [[ $(< err) == *'Slurm has 4 tasks'* ]]
 verdict $? 'a lone task under Slurm is noticed'
-timeout 60 mpirun -n 3 lm info whole > out 2> err && [[ $(grep -c '^run' out) -le 1 && -s out ]]
+timeout 60 mpirun -n 3 lm info whole > out 2> err && [[ $(grep -c 'run.json' out) == 1 ]]
 verdict $? 'other commands are the first rank'"'"'s'
 exit $failed

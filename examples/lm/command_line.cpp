@@ -103,7 +103,7 @@ namespace {
 
 app::ExitCode fail_all(const Cluster& cluster, const std::exception_ptr& error) {
   // What all ranks find wrong the first one says for all.
-  if (!cluster.first()) std::this_thread::sleep_for(std::chrono::seconds(3));
+  if (!cluster.first()) std::this_thread::sleep_for(std::chrono::seconds(4));
   app::note("lm: rank {} failed:\n", cluster.rank());
   const app::ExitCode code = app::report("lm", error);
   cluster.communicator()->abort("", static_cast<int>(code));

@@ -81,8 +81,10 @@ const std::vector<std::pair<std::string, OuterStep>>& outer_names() {
 }
 
 void resolve_ranks(TrainSettings& s, int ranks) {
-  if (ranks == 1) return;
   ParallelSettings& p = s.parallel;
+  if (p.nodes > 0 && !s.dry_run)
+    refuse("--nodes belongs to --dry-run", "ranks are started by mpirun or ./run cluster");
+  if (ranks == 1) return;
   if (p.simulate > 0 || !p.record.empty() || !p.replay.empty() || s.verify_resume)
     refuse("--simulate, --record, --replay and --verify-resume are for one rank",
            "leave them out, or start one process");
@@ -158,8 +160,6 @@ void resolve(TrainSettings& s) {
     refuse("--verify-resume needs a run that repeats to the bit",
            "give --workers 1 or --update sync");
   check_order(s);
-  if (p.nodes > 0 && !s.dry_run)
-    refuse("--nodes belongs to --dry-run", "ranks are started by mpirun or ./run cluster");
   resolve_rules(s);
 }
 
