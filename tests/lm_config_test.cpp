@@ -103,7 +103,9 @@ TEST_CASE(
       }
     }
   std::sort(accepted.begin(), accepted.end());
-  CHECK(accepted == std::vector<std::string>{"cutoffs", "group_lengths", "locked_dropout", "row_lr",
+  CHECK(accepted == std::vector<std::string>{"between", "cutoffs", "exchange_by_items",
+                                             "exchange_every", "group_lengths", "locked_dropout",
+                                             "outer", "outer_momentum", "outer_rate", "row_lr",
                                              "row_optimizer", "samples", "schedule_steps",
                                              "softmax", "unigram_bias", "weight_drop"});
   CHECK(has(message("model", "cutoffs", Json::parse("[5]")), "model.cutoffs belongs to"));
