@@ -9,19 +9,20 @@
 namespace tapestry {
 namespace {
 
-constexpr const char* kOp = "candidates";
+constexpr const char* kCandidatesOp = "candidates";
 
 }  // namespace
 
 CandidateSampler::CandidateSampler(std::span<const int64_t> counts, double exponent)
     : chances_(counts.size()), columns_(counts.size()) {
-  require<ValueError>(!counts.empty(), kOp,
+  require<ValueError>(!counts.empty(), kCandidatesOp,
                       ": no counts of words were given (sampling needs a vocabulary with counts)");
-  require<ValueError>(exponent >= 0 && std::isfinite(exponent), kOp, ": the exponent is ", exponent,
-                      ", expected a finite number of at least 0");
+  require<ValueError>(exponent >= 0 && std::isfinite(exponent), kCandidatesOp, ": the exponent is ",
+                      exponent, ", expected a finite number of at least 0");
   double drawn = 0, seen = 0;
   for (size_t j = 0; j < counts.size(); ++j) {
-    require<ValueError>(counts[j] >= 0, kOp, ": word ", j, " occurs ", counts[j], " times");
+    require<ValueError>(counts[j] >= 0, kCandidatesOp, ": word ", j, " occurs ", counts[j],
+                        " times");
     const double count = std::max(static_cast<double>(counts[j]), 0.5);
     chances_[j] = {std::pow(count, exponent), count};
     drawn += chances_[j].drawn;
@@ -58,10 +59,11 @@ int32_t CandidateSampler::draw_one(Rng& rng) const {
 }
 
 Candidates CandidateSampler::draw(const Tensor& targets, int64_t samples, Rng& rng) const {
-  require<ValueError>(samples >= 1 && samples <= words(), kOp, ": ", samples,
+  require<ValueError>(samples >= 1 && samples <= words(), kCandidatesOp, ": ", samples,
                       " samples, expected 1 to ", words(), ", the number of words");
-  require_rows(kOp, targets, words());
-  require<ShapeError>(targets.rank() == 1, kOp, ": targets ", targets.shape(), ": expected (rows)");
+  require_rows(kCandidatesOp, targets, words());
+  require<ShapeError>(targets.rank() == 1, kCandidatesOp, ": targets ", targets.shape(),
+                      ": expected (rows)");
   const Tensor ts = targets.to_contiguous();
   const std::span<const int32_t> wanted(ts.data<int32_t>(), static_cast<size_t>(ts.numel()));
   PoolVector<int32_t> ids;
