@@ -35,10 +35,6 @@ std::string mixed(const char* color, double share) {
   return out;
 }
 
-std::string x_text(const Plot& plot, double x) {
-  return plot.x_axis == Plot::Axis::month ? month_name(x) : fmt::format("{}", x);
-}
-
 std::pair<double, double> x_range(const Plot& plot) {
   double low = HUGE_VAL, high = -HUGE_VAL;
   for (const Series& s : plot.series)

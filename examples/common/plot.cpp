@@ -30,10 +30,6 @@ namespace {
 
 using Style = Series::Style;
 
-std::string x_text(const Plot& plot, double x) {
-  return plot.x_axis == Plot::Axis::month ? month_name(x) : fmt::format("{}", x);
-}
-
 std::string y_text(double y) { return std::isfinite(y) ? fmt::format("{}", y) : "NaN"; }
 
 /// One row for each x, one column for each series (two for a band), empty where it has no point.
@@ -145,6 +141,10 @@ double month_number(std::string_view text) {
 std::string month_name(double month) {
   const auto m = static_cast<long long>(std::llround(month));
   return fmt::format("{:04}-{:02}", m / 12, m % 12 + 1);
+}
+
+std::string x_text(const Plot& plot, double x) {
+  return plot.x_axis == Plot::Axis::month ? month_name(x) : fmt::format("{}", x);
 }
 
 PlotFiles write_plot(const Plot& plot, const fs::path& stem) {

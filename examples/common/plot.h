@@ -56,6 +56,8 @@ struct Plot {
 double month_number(std::string_view text);
 /// The inverse, "1949-01".
 std::string month_name(double month);
+/// A place on the plot's x axis in words: a number, or a month.
+std::string x_text(const Plot& plot, double x);
 
 struct PlotFiles {
   std::vector<std::filesystem::path> written;  ///< csv, gp, and, when gnuplot ran, svg and png

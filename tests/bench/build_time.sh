@@ -31,12 +31,13 @@ cmake --build "$build/build" --target "$target" >> "$build/log"
 built=$EPOCHREALTIME
 line=$built
 if [[ -x $build/build/$target ]]; then
-  ( cd "$build" && "$build/build/$target" 2>&1 | head -n 1 > first_line ) || true
+  read -r _ < <(cd "$build" && exec "$build/build/$target" 2>&1) || true
   line=$EPOCHREALTIME
+  kill $! 2> "$build/log" || true
 fi
 
 sort -n "$build/times/all" |
-  awk '{ t = $1 + $2; sum += t; sub(/.*\.dir\//, "", $3); printf "%7.2f  %s\n", t, $3 }
+  awk '{ t = $1 + $2; sum += t; sub(/CMakeFiles\//, "", $3); sub(/^examples\//, "", $3); sub(/\.dir\//, " ", $3); printf "%7.2f  %s\n", t, $3 }
        END { printf "%7.2f  CPU seconds in %d objects\n", sum, NR }'
 awk -v a="$start" -v b="$configured" -v c="$built" -v d="$line" 'BEGIN {
   printf "%7.2f  s to configure, %.2f s to build, %.2f s to the first line of the program\n",

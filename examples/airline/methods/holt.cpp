@@ -4,15 +4,10 @@
 #include <cmath>
 
 #include <tapestry/examples/airline/methods/least_squares.h>
+#include <tapestry/examples/airline/methods/logit.h>
 #include <tapestry/tensor/error.h>
 
 namespace tapestry::airline {
-namespace {
-
-double logistic(double x) { return 1 / (1 + std::exp(-std::clamp(x, -8.0, 8.0))); }
-double logit(double p) { return std::log(p / (1 - p)); }
-
-}  // namespace
 
 Holt::Holt(std::span<const double> train, bool damped) {
   require<ValueError>(train.size() >= 4, "holt: ", train.size(),
@@ -21,11 +16,11 @@ Holt::Holt(std::span<const double> train, bool damped) {
   for (const double y : train) scale += std::abs(y) / static_cast<double>(train.size());
   if (scale == 0) scale = 1;
   const auto run = [&](std::span<const double> x) {
-    alpha_ = logistic(x[0]);
-    beta_ = logistic(x[1]);
+    alpha_ = rate_of(x[0]);
+    beta_ = rate_of(x[1]);
     level_ = x[2] * scale;
     trend_ = x[3] * scale;
-    phi_ = damped ? 0.8 + 0.18 * logistic(x[4]) : 1;
+    phi_ = damped ? 0.8 + 0.18 * rate_of(x[4]) : 1;
     fitted_.clear();
     std::vector<double> residuals;
     for (const double actual : train) {

@@ -6,15 +6,10 @@
 #include <numeric>
 
 #include <tapestry/examples/airline/methods/least_squares.h>
+#include <tapestry/examples/airline/methods/logit.h>
 #include <tapestry/tensor/error.h>
 
 namespace tapestry::airline {
-namespace {
-
-double logistic(double x) { return 1 / (1 + std::exp(-x)); }
-double logit(double p) { return std::log(p / (1 - p)); }
-
-}  // namespace
 
 HoltWinters::HoltWinters(std::span<const double> train, size_t season) : season_(season) {
   require<ValueError>(season >= 2 && train.size() >= 2 * season, "holt_winters: ", train.size(),
@@ -40,9 +35,7 @@ HoltWinters::HoltWinters(std::span<const double> train, size_t season) : season_
     x.push_back(std::log(train[i]) - log_sum / static_cast<double>(season));
 
   const auto set = [&](std::span<const double> p) {
-    // Clamped so that a rate that wants to be 0 or 1 stops there rather than run to infinity.
-    const auto rate = [&](size_t i) { return logistic(std::clamp(p[i], -8.0, 8.0)); };
-    rates_ = {rate(0), rate(1), rate(2)};
+    rates_ = {rate_of(p[0]), rate_of(p[1]), rate_of(p[2])};
     level_ = p[3] * scale;
     trend_ = p[4] * scale;
     double rest = 0;

@@ -21,9 +21,9 @@ std::string torch_name(const char* part, int64_t layer) {
 }
 
 /// Takes tensors by name and notices what nobody took.
-class Reader {
+class WeightReader {
  public:
-  explicit Reader(const Tensors& tensors) : tensors_(tensors) {
+  explicit WeightReader(const Tensors& tensors) : tensors_(tensors) {
     for (const auto& [name, tensor] : tensors) {
       require<FormatError>(tensor.dtype() == f32 || tensor.dtype() == f64, "tensor ", name,
                            " has no floating-point elements");
@@ -75,7 +75,7 @@ bool same_values(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.to_vector<double>() == b.to_vector<double>();
 }
 
-ModelTensors from_reference(Reader& in) {
+ModelTensors from_reference(WeightReader& in) {
   ModelTensors out;
   const Tensor u = in.take("U", {-1, -1});
   const int64_t hidden = u.size(0), vocabulary = u.size(1);
@@ -87,7 +87,7 @@ ModelTensors from_reference(Reader& in) {
 }
 
 /// The biases of a layer, where the file has them or another part of the model does.
-void take_biases(Reader& in, int64_t layer, int64_t width, ModelTensors& out) {
+void take_biases(WeightReader& in, int64_t layer, int64_t width, ModelTensors& out) {
   const auto take = [&](const char* part) {
     const std::string name = torch_name(part, layer);
     return in.has(name) ? in.take(name, {width}) : Tensor::zeros({width}, out.dtype);
@@ -98,7 +98,7 @@ void take_biases(Reader& in, int64_t layer, int64_t width, ModelTensors& out) {
   if (gru) out.tensors[cell_name(layer, "bias_hh")] = hh;
 }
 
-ModelTensors from_pytorch(Reader& in) {
+ModelTensors from_pytorch(WeightReader& in) {
   ModelTensors out;
   out.dtype = in.dtype();
   ModelShape& shape = out.shape;
@@ -211,7 +211,7 @@ bool is_npz(const std::string& path) {
 }
 
 ModelTensors from_other(const Tensors& tensors) {
-  Reader in(tensors);
+  WeightReader in(tensors);
   ModelTensors out = in.has("U") ? from_reference(in) : from_pytorch(in);
   in.finish();
   out.dtype = in.dtype();

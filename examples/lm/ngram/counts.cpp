@@ -11,11 +11,11 @@ constexpr uint32_t kNone = std::numeric_limits<uint32_t>::max();
 
 /// The words of the text, sentences one after the other, with how many words of its sentence stand
 /// before each (5 for more).
-struct Words {
+struct WordList {
   std::vector<int32_t> ids;
   std::vector<uint8_t> before;
 
-  explicit Words(const EncodedCorpus& text) {
+  explicit WordList(const EncodedCorpus& text) {
     for (int64_t s = 0; s < text.sentences(); ++s) {
       const auto sentence = text.sentence(s);
       for (size_t i = text.continues(s) ? 1 : 0; i < sentence.size(); ++i) {
@@ -29,7 +29,7 @@ struct Words {
 
 /// Level n of the words: nodes[i], that of the n - 1 words before word i and in `nodes`, becomes
 /// that of n words up to word i.
-NgramLevel make_level(const Words& words, int n, NgramLevel& parents,
+NgramLevel make_level(const WordList& words, int n, NgramLevel& parents,
                       std::vector<uint32_t>& nodes) {
   const auto has = [&](size_t i) { return words.before[i] + 1 >= n; };
   const auto key = [&](size_t i) {
@@ -69,7 +69,7 @@ NgramCounts::NgramCounts(const EncodedCorpus& text, int32_t vocabulary, int orde
   require<ValueError>(order >= 1 && order <= kHighestOrder, "n-grams: order ", order,
                       ": expected 1 to ", kHighestOrder);
   require<ValueError>(text.ids.size() < kNone, "n-grams: more than 4294967294 tokens");
-  const Words words(text);
+  const WordList words(text);
   NgramLevel& unigrams = levels_.emplace_back();
   unigrams.counts.resize(index(vocabulary));
   for (int32_t id = 0; id < vocabulary; ++id) unigrams.words.push_back(id);
