@@ -13,5 +13,6 @@
 #include <tapestry/autograd/ops/mask.h>         // where masked_fill maximum minimum dropout
 #include <tapestry/autograd/ops/matmul.h>       // matmul affine
 #include <tapestry/autograd/ops/normalize.h>    // softmax log_softmax layer_norm
+#include <tapestry/autograd/ops/recurrence.h>   // rnn_recurrence lstm_recurrence gru_recurrence
 #include <tapestry/autograd/ops/reduce.h>       // sum mean max min cumsum
 #include <tapestry/autograd/ops/shape.h>  // reshape transpose permute expand select narrow slice ..

@@ -15,6 +15,7 @@
 #include <optional>
 
 #include <tapestry/nn/cells.h>
+#include <tapestry/nn/recurrence.h>
 #include <tapestry/nn/regularize.h>
 #include <tapestry/nn/unroll.h>
 
@@ -182,6 +183,13 @@ struct RNN {
 
   Var layer(const Cell& cell, const Var& x, const Packing& p, const typename Cell::State& initial,
             State& last, Rng* rng) const {
+    if constexpr (detail::kHasAllSteps<Cell>)
+      if (detail::runs_at_once(cell, bptt)) {
+        const auto noise = draw_noise(cell, p, rng);
+        auto out = detail::run_at_once(cell, cell.input(x), p, initial, bptt, noise);
+        last.layers.push_back(std::move(out.last));
+        return out.y;
+      }
     struct Inputs {  // of a step: what needs no state
       Var xw;
       NoiseOf<Cell> noise;

@@ -1,8 +1,6 @@
 #include <tapestry/tensor/gates.h>
 
-#include <algorithm>
-
-#include <tapestry/tensor/vector_math.h>
+#include <tapestry/tensor/kernels/gate_rows.h>
 
 namespace tapestry {
 namespace {
@@ -26,19 +24,10 @@ LstmGates lstm_gates(const Tensor& z, const Tensor& c) {
   const Tensor zs = z.to_contiguous(), cs = c.to_contiguous();
   dispatch("lstm_gates", z.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    for (int64_t b = 0; b < batch; ++b) {
-      const T *in = zs.data<T>() + b * 4 * width, *old = cs.data<T>() + b * width;
-      T* gate = out.gates.data<T>() + b * 5 * width;
-      T *h = out.h.data<T>() + b * width, *cell = out.c.data<T>() + b * width;
-      sigmoid_row(in, gate, 2 * width);
-      tanh_row(in + 2 * width, gate + 2 * width, width);
-      sigmoid_row(in + 3 * width, gate + 3 * width, width);
-      const T *i = gate, *f = gate + width, *g = gate + 2 * width, *o = gate + 3 * width;
-      T* squashed = gate + 4 * width;
-      for (int64_t k = 0; k < width; ++k) cell[k] = f[k] * old[k] + i[k] * g[k];
-      tanh_row(cell, squashed, width);
-      for (int64_t k = 0; k < width; ++k) h[k] = o[k] * squashed[k];
-    }
+    for (int64_t b = 0; b < batch; ++b)
+      simd::lstm_row(zs.data<T>() + b * 4 * width, cs.data<T>() + b * width,
+                     out.h.data<T>() + b * width, out.c.data<T>() + b * width,
+                     out.gates.data<T>() + b * 5 * width, width);
   });
   return out;
 }
@@ -53,23 +42,12 @@ LstmGatesGrad lstm_gates_backward(const Tensor& dh, const Tensor& dc, const Tens
   dispatch("lstm_gates", c.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const auto run = [&](auto has_h, auto has_c) {  // loops without a test or a row of zeros
-      for (int64_t b = 0; b < batch; ++b) {
-        const T* gate = gates.data<T>() + b * 5 * width;
-        const T *i = gate, *f = gate + width, *g = gate + 2 * width, *o = gate + 3 * width;
-        const T *squashed = gate + 4 * width, *old = cs.data<T>() + b * width;
-        const T* d_h = has_h ? from_h.data<T>() + b * width : nullptr;
-        const T* d_c = has_c ? from_c.data<T>() + b * width : nullptr;
-        T *dz = out.dz.data<T>() + b * 4 * width, *d_old = out.dc.data<T>() + b * width;
-        for (int64_t k = 0; k < width; ++k) {
-          const T y = has_h ? d_h[k] : T{0}, cell = has_c ? d_c[k] : T{0};
-          const T e = cell + y * o[k] * (1 - squashed[k] * squashed[k]);
-          dz[k] = e * g[k] * i[k] * (1 - i[k]);
-          dz[k + width] = e * old[k] * f[k] * (1 - f[k]);
-          dz[k + 2 * width] = e * i[k] * (1 - g[k] * g[k]);
-          dz[k + 3 * width] = y * squashed[k] * o[k] * (1 - o[k]);
-          d_old[k] = e * f[k];
-        }
-      }
+      for (int64_t b = 0; b < batch; ++b)
+        simd::lstm_row_backward<has_h, has_c>(
+            has_h ? from_h.data<T>() + b * width : nullptr,
+            has_c ? from_c.data<T>() + b * width : nullptr, gates.data<T>() + b * 5 * width,
+            cs.data<T>() + b * width, out.dz.data<T>() + b * 4 * width,
+            out.dc.data<T>() + b * width, width);
     };
     constexpr std::true_type yes;
     constexpr std::false_type no;
@@ -91,18 +69,10 @@ GruGates gru_gates(const Tensor& x, const Tensor& u, const Tensor& h) {
   const Tensor xs = x.to_contiguous(), us = u.to_contiguous(), hs = h.to_contiguous();
   dispatch("gru_gates", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    for (int64_t b = 0; b < batch; ++b) {
-      const T *in = xs.data<T>() + b * 3 * width, *rec = us.data<T>() + b * 3 * width;
-      const T* old = hs.data<T>() + b * width;
-      T *gate = out.gates.data<T>() + b * 4 * width, *y = out.h.data<T>() + b * width;
-      T *r = gate, *z = gate + width, *n = gate + 2 * width, *un = gate + 3 * width;
-      for (int64_t k = 0; k < 2 * width; ++k) gate[k] = in[k] + rec[k];
-      sigmoid_row(gate, gate, 2 * width);
-      std::copy_n(rec + 2 * width, width, un);
-      for (int64_t k = 0; k < width; ++k) n[k] = in[k + 2 * width] + r[k] * un[k];
-      tanh_row(n, n, width);
-      for (int64_t k = 0; k < width; ++k) y[k] = (1 - z[k]) * n[k] + z[k] * old[k];
-    }
+    for (int64_t b = 0; b < batch; ++b)
+      simd::gru_row(xs.data<T>() + b * 3 * width, us.data<T>() + b * 3 * width,
+                    hs.data<T>() + b * width, out.h.data<T>() + b * width,
+                    out.gates.data<T>() + b * 4 * width, width);
   });
   return out;
 }
@@ -115,21 +85,10 @@ GruGatesGrad gru_gates_backward(const Tensor& dy, const Tensor& gates, const Ten
   const Tensor ds = dy.to_contiguous(), hs = h.to_contiguous();
   dispatch("gru_gates", h.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    for (int64_t b = 0; b < batch; ++b) {
-      const T* gate = gates.data<T>() + b * 4 * width;
-      const T *r = gate, *z = gate + width, *n = gate + 2 * width, *un = gate + 3 * width;
-      const T *d = ds.data<T>() + b * width, *old = hs.data<T>() + b * width;
-      T *dx = out.dx.data<T>() + b * 3 * width, *du = out.du.data<T>() + b * 3 * width;
-      T* dh = out.dh.data<T>() + b * width;
-      for (int64_t k = 0; k < width; ++k) {
-        const T dn = d[k] * (1 - z[k]) * (1 - n[k] * n[k]);
-        dx[k] = du[k] = dn * un[k] * r[k] * (1 - r[k]);
-        dx[k + width] = du[k + width] = d[k] * (old[k] - n[k]) * z[k] * (1 - z[k]);
-        dx[k + 2 * width] = dn;
-        du[k + 2 * width] = dn * r[k];
-        dh[k] = d[k] * z[k];
-      }
-    }
+    for (int64_t b = 0; b < batch; ++b)
+      simd::gru_row_backward(ds.data<T>() + b * width, gates.data<T>() + b * 4 * width,
+                             hs.data<T>() + b * width, out.dx.data<T>() + b * 3 * width,
+                             out.du.data<T>() + b * 3 * width, out.dh.data<T>() + b * width, width);
   });
   return out;
 }

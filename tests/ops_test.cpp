@@ -63,6 +63,12 @@ const Candidates& candidates() {
   }();
   return c;
 }
+/// Three sequences of one, two and three steps.
+const Tensor& steps() {
+  static const Tensor t = Tensor::indices({0, 3, 5, 6});
+  return t;
+}
+Var bias(const Var& x) { return select(x, 0, 0); }
 const Tensor& mask() {
   static const Tensor t = Tensor::from({3, 4}, {1, 0, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1}, i32);
   return t;
@@ -211,6 +217,16 @@ TEST_CASE("every op has right gradients") {
   GRADCHECK(lstm_gates(x, y)[0], Shape{3, 16}, Shape{3, 4});
   GRADCHECK(lstm_gates(x, y)[1], Shape{3, 16}, Shape{3, 4});
   GRADCHECK(gru_gates(x, y, z), Shape{3, 12}, Shape{3, 12}, Shape{3, 4});
+
+  steps();  // before storages are counted
+  GRADCHECK(rnn_recurrence(x, y, z, steps()), Shape{6, 2}, Shape{2, 2}, Shape{3, 2});
+  GRADCHECK(rnn_recurrence(x, y, z, steps(), 0, false), Shape{6, 2}, Shape{2, 2}, Shape{3, 2});
+  GRADCHECK(gru_recurrence(x, y, bias(x), z, steps()), Shape{6, 6}, Shape{2, 6}, Shape{3, 2});
+  GRADCHECK(gru_recurrence(x, y, Var(), z, steps()), Shape{6, 6}, Shape{2, 6}, Shape{3, 2});
+  GRADCHECK(concat(lstm_recurrence(x, y, z, z * 0.5, steps())), Shape{6, 8}, Shape{2, 8},
+            Shape{3, 2});
+  GRADCHECK(lstm_recurrence(x, y, z, z, steps())[0], Shape{6, 8}, Shape{2, 8}, Shape{3, 2});
+  GRADCHECK(lstm_recurrence(x, y, z, z, steps())[1], Shape{6, 8}, Shape{2, 8}, Shape{3, 2});
 
   SUBCASE("and every op of the catalogue has a line") {
     int found = 0;
