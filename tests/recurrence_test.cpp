@@ -5,6 +5,7 @@
 
 #include <tapestry/autograd/ops.h>
 #include <tapestry/nn/rnn.h>
+#include <tapestry/tensor/recurrence.h>
 #include <tapestry/tensor/storage.h>
 
 #include "compare.h"
