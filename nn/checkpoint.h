@@ -35,6 +35,13 @@ void to_tensors(const Model& model, NamedTensors& out, const std::string& prefix
     out.tensors[prefix + name] = p->value().clone();
 }
 
+/// The same with the parameters themselves: for what is written before they change.
+template <Module Model>
+void share_tensors(const Model& model, NamedTensors& out, const std::string& prefix = "") {
+  for (const auto& [name, p] : parameters(const_cast<Model&>(model)))
+    out.tensors[prefix + name] = p->value();
+}
+
 /// Copies what to_tensors() made back into the model; throws FormatError and changes nothing unless
 /// all tensors under `prefix` are the model's.
 template <Module Model>
@@ -48,8 +55,7 @@ void from_tensors(Model& model, const NamedTensors& in, const std::string& prefi
 template <Module Model>
 void save(const Model& model, const std::string& path) {
   NamedTensors contents;
-  for (const auto& [name, p] : parameters(const_cast<Model&>(model)))
-    contents.tensors[name] = p->value();
+  share_tensors(model, contents);
   write_safetensors(path, contents);
 }
 

@@ -139,7 +139,12 @@ std::vector<NamedTensor> Optimizer::slot_tensors() const {
 }
 
 void Optimizer::save(NamedTensors& out, const std::string& prefix) const {
+  share(out, prefix);
   for (const auto& [name, tensor] : slot_tensors()) out.tensors[prefix + name] = tensor.clone();
+}
+
+void Optimizer::share(NamedTensors& out, const std::string& prefix) const {
+  for (const auto& [name, tensor] : slot_tensors()) out.tensors[prefix + name] = tensor;
   out.metadata[prefix + "rule"] = rules_[0].name();
   out.put(prefix + "lr", lr_);
   out.put(prefix + "steps", steps_);

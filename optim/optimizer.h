@@ -68,6 +68,8 @@ class Optimizer {
 
   /// Adds the slots, the counters and the learning rates.
   void save(NamedTensors& out, const std::string& prefix = "optimizer.") const;
+  /// The same with the slots themselves, not clones: for what is written before they change.
+  void share(NamedTensors& out, const std::string& prefix = "optimizer.") const;
   /// Throws FormatError, then unchanged, unless saved with the same kinds of rules, groups and
   /// parameters.
   void load(const NamedTensors& in, const std::string& prefix = "optimizer.");

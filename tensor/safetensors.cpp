@@ -255,6 +255,14 @@ void write_safetensors(const std::string& path, const NamedTensors& contents) {
 }
 
 NamedTensors read_safetensors(const std::string& path) {
+  NamedTensors out;
+  out.metadata = read_safetensors(
+      path, [&](const std::string& name, Tensor tensor) { out.tensors[name] = std::move(tensor); });
+  return out;
+}
+
+std::map<std::string, std::string> read_safetensors(
+    const std::string& path, const std::function<void(const std::string& name, Tensor)>& take) {
   // Without O_NONBLOCK, opening a pipe would wait for its writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   struct stat status;
@@ -274,7 +282,7 @@ NamedTensors read_safetensors(const std::string& path) {
   read_all(file.fd, text.data(), text.size(), sizeof header_size, path);
   const Json header = parse_header(text, path);
 
-  NamedTensors out;
+  std::map<std::string, std::string> metadata;
   std::vector<Entry> entries;
   for (const auto& [name, value] : header.items()) {
     if (name != kMetadata) {
@@ -285,7 +293,7 @@ NamedTensors read_safetensors(const std::string& path) {
     for (const auto& [key, item] : value.items()) {
       require<FormatError>(item.is_string(), "read: ", path, ": ", kMetadata, ": ", quoted(key),
                            " is not a string");
-      out.metadata[key] = item.get<std::string>();
+      metadata[key] = item.get<std::string>();
     }
   }
   std::ranges::sort(entries, {}, [](const Entry& e) { return std::pair(e.begin, e.end); });
@@ -298,10 +306,11 @@ NamedTensors read_safetensors(const std::string& path) {
   }
   require<FormatError>(at == rest - header_size, "read: ", path, ": ", rest - header_size - at,
                        " bytes follow the last tensor");
+  std::ranges::sort(entries, {}, &Entry::name);
   for (const Entry& entry : entries)
-    out.tensors[entry.name] =
-        read_tensor(file.fd, entry, sizeof header_size + header_size + entry.begin, path);
-  return out;
+    take(entry.name,
+         read_tensor(file.fd, entry, sizeof header_size + header_size + entry.begin, path));
+  return metadata;
 }
 
 }  // namespace tapestry

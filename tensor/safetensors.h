@@ -8,6 +8,7 @@
 // against its size before memory is taken for it. F32, F64 and I32 are written; I64 is also read,
 // into i32, when every value fits.
 
+#include <functional>
 #include <string>
 
 #include <tapestry/tensor/named_tensors.h>
@@ -21,5 +22,10 @@ void write_safetensors(const std::string& path, const NamedTensors& contents);
 /// Throws FileError when the file cannot be read, FormatError (file, tensor, what is wrong) when
 /// its contents are malformed.
 NamedTensors read_safetensors(const std::string& path);
+
+/// The same, a tensor at a time in the order of the names, so that what is not kept takes no memory
+/// for long. Returns the metadata.
+std::map<std::string, std::string> read_safetensors(
+    const std::string& path, const std::function<void(const std::string& name, Tensor)>& take);
 
 }  // namespace tapestry

@@ -54,9 +54,9 @@ Run Run::open(const std::string& path) {
           Vocabulary::load((directory / "vocab.txt").string()),
           {}};
   if (whole)
-    std::tie(run.checkpoint, run.state) = read_newest(directory, "best");
+    std::tie(run.checkpoint, run.state) = read_newest(directory, "best", "model.");
   else
-    run.state = read_checkpoint(path);
+    run.state = read_checkpoint(path, "model.");
   require<FormatError>(run.vocabulary.size() == run.settings.model.vocabulary,
                        (directory / "vocab.txt").string(), " has ", run.vocabulary.size(),
                        " tokens and config.json says ", run.settings.model.vocabulary,
@@ -73,6 +73,7 @@ LanguageModel Run::model(DType dtype) const {
     fail<FormatError>(checkpoint.string(), " does not fit config.json: ", e.what());
   }
   out.rnn.set_bptt(settings.bptt);
+  if (dtype == settings.dtype) return out;
   return cast(out, dtype);
 }
 

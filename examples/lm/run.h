@@ -25,7 +25,7 @@ struct Run {
   std::filesystem::path directory, checkpoint;
   TrainSettings settings;
   Vocabulary vocabulary;
-  NamedTensors state;
+  NamedTensors state;  // the model's tensors, and all metadata
 
   /// `path` is a run directory (its best checkpoint, else the newest that can be read) or a
   /// checkpoint file in one. Throws UserError (no_input), FormatError.

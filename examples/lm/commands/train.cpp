@@ -152,6 +152,16 @@ void fit_to_time(TrainSettings& s, const Data& data) {
               s.schedule_steps, s.max_time);
 }
 
+/// What the run is, before it trains.
+void announce(const TrainSettings& s, const Data& data, const Trainer& trainer, bool resumed,
+              const Cluster& cluster) {
+  print_banner(s, data, trainer.parameters());
+  if (cluster.several()) app::note("ranks  {}\n", describe_ranks(s.parallel, cluster.size()));
+  if (resumed)
+    app::note("resume after {} updates, {} tokens\n", trainer.position().updates,
+              trainer.position().tokens);
+}
+
 }  // namespace
 
 app::ExitCode train(TrainSettings s, const Cluster& cluster) {
@@ -188,22 +198,20 @@ app::ExitCode train(TrainSettings s, const Cluster& cluster) {
   checkpoint = cluster.tensors_of_first(std::move(checkpoint));
   app::catch_interrupts();
 
-  Trainer trainer(s, data, directory ? &*directory : nullptr, checkpoint ? &*checkpoint : nullptr,
+  std::optional<Trainer> trainer;
+  trainer.emplace(s, data, directory ? &*directory : nullptr, checkpoint ? &*checkpoint : nullptr,
                   cluster);
+  const bool resumed = checkpoint.has_value();
+  checkpoint.reset();
   if (!cluster.first()) {
-    trainer.run();
+    trainer->run();
     return app::ExitCode::ok;
   }
   write_description(s, data, *directory);
-  if (!s.common.quiet) {
-    print_banner(s, data, trainer.parameters());
-    if (cluster.several()) app::note("ranks  {}\n", describe_ranks(s.parallel, cluster.size()));
-    if (checkpoint)
-      app::note("resume after {} updates, {} tokens\n", trainer.position().updates,
-                trainer.position().tokens);
-  }
-  const TrainResult result = trainer.run();
-  leave_results(s, data, result, trainer.parameters(), *directory);
+  if (!s.common.quiet) announce(s, data, *trainer, resumed, cluster);
+  const TrainResult result = trainer->run();
+  leave_results(s, data, result, trainer->parameters(), *directory);
+  trainer.reset();  // its memory: the model that is sampled from is read again
   if (s.json) return app::ExitCode::ok;
   print_results(s, data, result);
   fmt::print("five sentences of the model:\n");

@@ -12,9 +12,10 @@ namespace {
 
 constexpr const char* kChecksum = "checksum";
 
-uint64_t checksum(const NamedTensors& state) {
-  uint64_t h = fingerprint(state);
-  for (const auto& [key, value] : state.metadata)
+/// `tensors` is their fingerprint.
+uint64_t checksum(uint64_t tensors, const std::map<std::string, std::string>& metadata) {
+  uint64_t h = tensors;
+  for (const auto& [key, value] : metadata)
     if (key != kChecksum) h = hash_text(value, hash_text(key, h));
   return h;
 }
@@ -23,9 +24,15 @@ std::string name_of(int64_t updates) { return fmt::format("ckpt-{:06}.safetensor
 
 }  // namespace
 
-NamedTensors read_checkpoint(const fs::path& path) {
-  NamedTensors state = read_safetensors(path.string());
-  require<FormatError>(state.text(kChecksum) == hex(checksum(state)), "read: ", path.string(),
+NamedTensors read_checkpoint(const fs::path& path, const std::string& prefix) {
+  NamedTensors state;
+  uint64_t tensors = 0;
+  state.metadata = read_safetensors(path.string(), [&](const std::string& name, Tensor tensor) {
+    tensors = hash_tensor(name, tensor, tensors);
+    if (name.starts_with(prefix)) state.tensors[name] = std::move(tensor);
+  });
+  require<FormatError>(state.text(kChecksum) == hex(checksum(tensors, state.metadata)),
+                       "read: ", path.string(),
                        ": the checksum is wrong: the file was damaged after it was written");
   return state;
 }
@@ -47,7 +54,8 @@ std::vector<fs::path> checkpoints(const fs::path& directory) {
   return out;
 }
 
-std::pair<fs::path, NamedTensors> read_newest(const fs::path& directory, const std::string& first) {
+std::pair<fs::path, NamedTensors> read_newest(const fs::path& directory, const std::string& first,
+                                              const std::string& prefix) {
   std::vector<fs::path> candidates = checkpoints(directory);
   const fs::path wanted = directory / first;
   std::error_code ignored;
@@ -60,7 +68,7 @@ std::pair<fs::path, NamedTensors> read_newest(const fs::path& directory, const s
   std::exception_ptr problem;
   std::string reasons;
   for (const fs::path& path : candidates) try {
-      NamedTensors state = read_checkpoint(path);
+      NamedTensors state = read_checkpoint(path, prefix);
       if (!reasons.empty())
         app::warn("lm", fmt::format("{}; going back to {}", reasons, path.string()));
       return {path, std::move(state)};
@@ -74,7 +82,7 @@ std::pair<fs::path, NamedTensors> read_newest(const fs::path& directory, const s
 
 void CheckpointWriter::write(NamedTensors state, int64_t updates, bool best) {
   const std::string name = name_of(updates);
-  state.metadata[kChecksum] = hex(checksum(state));
+  state.metadata[kChecksum] = hex(checksum(fingerprint(state), state.metadata));
   const auto failed = [&](const std::exception& e) {
     if (!fs::exists(directory_.path()))
       throw app::UserError(app::ExitCode::io_error,

@@ -12,8 +12,9 @@
 
 namespace tapestry::lm {
 
-/// Throws FileError, and FormatError for a file that is malformed or whose checksum is wrong.
-NamedTensors read_checkpoint(const std::filesystem::path& path);
+/// With the tensors whose names begin with `prefix`; all are checked. Throws FileError, and
+/// FormatError for a file that is malformed or whose checksum is wrong.
+NamedTensors read_checkpoint(const std::filesystem::path& path, const std::string& prefix = "");
 
 /// The checkpoint files of a run, the newest first.
 std::vector<std::filesystem::path> checkpoints(const std::filesystem::path& directory);
@@ -21,7 +22,8 @@ std::vector<std::filesystem::path> checkpoints(const std::filesystem::path& dire
 /// Reads the checkpoint that the link `first` names ("best", "last") or, with a warning, the newest
 /// that can be read. Throws what the first one threw where none can.
 std::pair<std::filesystem::path, NamedTensors> read_newest(const std::filesystem::path& directory,
-                                                           const std::string& first);
+                                                           const std::string& first,
+                                                           const std::string& prefix = "");
 
 /// Writes checkpoints into a run directory.
 class CheckpointWriter {

@@ -28,21 +28,24 @@ uint64_t hash_text(const std::string& text, uint64_t seed) {
   return hash_bytes(text.data(), text.size(), seed);
 }
 
+uint64_t hash_tensor(const std::string& name, const Tensor& tensor, uint64_t seed) {
+  uint64_t h = hash_text(name, seed);
+  for (int i = 0; i < tensor.rank(); ++i) {
+    const int64_t n = tensor.shape()[i];
+    h = hash_bytes(&n, sizeof n, h);
+  }
+  const Tensor whole = tensor.to_contiguous();
+  dispatch_any(whole.dtype(), [&](auto zero) {
+    const auto values = whole.read<decltype(zero)>();
+    h = hash_bytes(values.data(), values.size_bytes(), h);
+  });
+  return h;
+}
+
 uint64_t fingerprint(const NamedTensors& state, const std::string& prefix) {
   uint64_t h = 0;
-  for (const auto& [name, tensor] : state.tensors) {
-    if (!name.starts_with(prefix)) continue;
-    h = hash_text(name, h);
-    for (int i = 0; i < tensor.rank(); ++i) {
-      const int64_t n = tensor.shape()[i];
-      h = hash_bytes(&n, sizeof n, h);
-    }
-    const Tensor whole = tensor.to_contiguous();
-    dispatch_any(whole.dtype(), [&](auto zero) {
-      const auto values = whole.read<decltype(zero)>();
-      h = hash_bytes(values.data(), values.size_bytes(), h);
-    });
-  }
+  for (const auto& [name, tensor] : state.tensors)
+    if (name.starts_with(prefix)) h = hash_tensor(name, tensor, h);
   return h;
 }
 

@@ -13,6 +13,9 @@ namespace tapestry::lm {
 uint64_t hash_bytes(const void* data, size_t size, uint64_t seed = 0);
 uint64_t hash_text(const std::string& text, uint64_t seed = 0);
 
+/// Of a tensor's name, shape and elements.
+uint64_t hash_tensor(const std::string& name, const Tensor& tensor, uint64_t seed = 0);
+
 /// 64 bits that depend on every bit of the tensors whose names begin with `prefix`, and on their
 /// names and shapes: equal for runs that did the same.
 uint64_t fingerprint(const NamedTensors& state, const std::string& prefix = "");

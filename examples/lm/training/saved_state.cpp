@@ -30,14 +30,14 @@ void load_carried(const NamedTensors& in, const LanguageModel& model, Carried& o
 
 uint64_t fingerprint(const LanguageModel& model) {
   NamedTensors out;
-  to_tensors(model, out, "model.");
+  share_tensors(model, out, "model.");
   return fingerprint(out);
 }
 
 NamedTensors saved_state(const Training& t, const std::string& data, bool streamed) {
   NamedTensors out;
-  to_tensors(t.model, out, "model.");
-  t.optimizer.save(out);
+  share_tensors(t.model, out, "model.");
+  t.optimizer.share(out);
   t.schedule.save(out);
   t.position.save(out);
   out.metadata["data"] = data;

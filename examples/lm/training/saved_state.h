@@ -21,7 +21,8 @@ struct Training {
 /// Of the model's parameters; see fingerprint.h.
 uint64_t fingerprint(const LanguageModel& model);
 
-/// `data` is the fingerprint of the text; `streamed`: items carry a state on, not only pieces.
+/// The tensors themselves, to be written before training goes on. `data` is the fingerprint of the
+/// text; `streamed`: items carry a state on, not only pieces.
 NamedTensors saved_state(const Training& training, const std::string& data, bool streamed);
 
 /// Puts back what saved_state() saved. Of a model that was imported there are only the parameters:
