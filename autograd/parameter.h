@@ -91,6 +91,20 @@ class Parameter {
   LeafRef leaf_;
 };
 
+/// While one lives, Parameters that are copied on this thread have the same values, not copies of
+/// them: what share() of a module does.
+class SharedValues {
+ public:
+  SharedValues() : before_(std::exchange(on, true)) {}
+  ~SharedValues() { on = before_; }
+  SharedValues(const SharedValues&) = delete;
+  SharedValues& operator=(const SharedValues&) = delete;
+  inline static constinit thread_local bool on = false;
+
+ private:
+  bool before_;
+};
+
 /// A parameter and its path in the model, such as "rnn.cells.0.w_ih".
 struct NamedParameter {
   std::string name;
@@ -105,7 +119,7 @@ inline void Leaf::refuse() const {
 
 inline Parameter::Parameter(const Parameter& other) {
   if (!other.defined()) return;
-  *this = Parameter(other.value().clone());
+  *this = Parameter(SharedValues::on ? other.value() : other.value().clone());
   leaf_->frozen = other.leaf_->frozen;
 }
 

@@ -50,17 +50,8 @@ Model cast(const Model& model, DType dtype) {
 /// A model over the same values with gradients of its own: for workers that do not copy values.
 template <Module Model>
 Model share(const Model& model) {
-  Model out = model;
-  std::vector<Tensor> values;
-  auto collect = [&](const Parameter& p) { values.push_back(p.defined() ? p.value() : Tensor()); };
-  detail::for_each_leaf(model, collect);
-  size_t i = 0;
-  auto use = [&](Parameter& p) {
-    if (p.defined()) p.value() = values[i];
-    ++i;
-  };
-  detail::for_each_leaf(out, use);
-  return out;
+  const SharedValues scope;
+  return model;
 }
 
 /// The number of trainable numbers.

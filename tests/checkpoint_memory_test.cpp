@@ -96,4 +96,11 @@ TEST_CASE("a checkpoint is written without a copy, and read without the optimize
   CHECK(reading < 2.2);  // with the slots 3
 }
 
+TEST_CASE("a replica over the same values takes no copy of them") {
+  Rng rng(1);
+  const LanguageModel model({.cell = "rnn", .vocabulary = 60'000, .hidden = 50, .embed = 50}, rng,
+                            f32);
+  CHECK(growth(4. * (2 * 50 + 1) * 60'000, [&] { return [&] { share(model); }; }) < 0.1);
+}
+
 #endif

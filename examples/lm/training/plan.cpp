@@ -136,6 +136,11 @@ void print_memory(const TrainSettings& s, const Data& data, const Sizes& bytes_o
     line("replicas", (bytes_of.all - bytes_of.shared) * copies, "of what workers do not share");
   line("states and activations", values * double(size_of(s.dtype)) * copies,
        fmt::format("estimated, for {:.0f} tokens at once", rows));
+  if (!s.adaptive()) {  // the exponentials of a few tokens; of a sampled loss when it is evaluated
+    const double lanes = std::min(512.0, rows * double(size_of(s.dtype)));
+    line("exact softmax", lanes * static_cast<double>(m.vocabulary) * (s.sampled() ? 1 : copies),
+         s.sampled() ? "at most, to evaluate" : "");
+  }
   line("text", static_cast<double>(4 * (data.train.ids.size() + data.valid.ids.size())));
   fmt::print("{:<22}{:>10}\n", "memory, about", bytes(sum));
   fmt::print("checkpoint            {:>10}  each, {} kept\n", bytes(bytes_of.all + slots),
