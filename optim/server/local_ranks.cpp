@@ -207,19 +207,10 @@ void LocalRanks::start(Replica& w) {
 
 Outer LocalRanks::outer(const std::vector<Bytes>& messages) {
   heads_.clear();
-  double all = 0;
-  for (const Bytes& message : messages) {
-    heads_.push_back(Unpacker(message).get<Head>());
-    all += static_cast<double>(heads_.back().items);
-  }
-  Outer out;
-  for (const Head& head : heads_)
-    out.weights.push_back(all == 0 ? 0
-                          : options_.outer == OuterStep::sum
-                              ? 1
-                              : options_.rate * static_cast<double>(head.items) / all);
-  if (all > 0 && options_.outer == OuterStep::momentum) out.momentum = options_.momentum;
-  return out;
+  std::vector<int64_t> items;
+  for (const Bytes& message : messages)
+    items.push_back(heads_.emplace_back(Unpacker(message).get<Head>()).items);
+  return outer_step(options_, items);
 }
 
 void LocalRanks::arrive(Replica& w) {
@@ -256,14 +247,11 @@ void LocalRanks::merge(Replica& w, size_t i, int64_t first, int64_t rows, const 
   const LockHold hold(&w.access[i], first, first + rows, Hold::to_write);
   dispatch("exchange", agreed.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const std::span<T> g = agreed.write<T>(), x = values.write<T>();
-    const std::span<const T> s = sent.read<T>();
+    const std::span<T> g = agreed.write<T>();
     const T* u = static_cast<const T*>(step);
-    for (size_t k = 0; k < g.size(); ++k) {
-      g[k] += u[k];
-      x[k] = x[k] == s[k] ? g[k] : g[k] + (x[k] - s[k]);
-    }
+    for (size_t k = 0; k < g.size(); ++k) g[k] += u[k];
   });
+  take_over(values, sent, agreed);
 }
 
 // ---- the end
