@@ -21,10 +21,10 @@ std::vector<RowSum::Table> tables(const std::vector<Tensor>& now, const std::vec
 
 }  // namespace
 
-LocalRanks::LocalRanks(Master& master)
+LocalRanks::LocalRanks(Master& master, Communicator& ranks)
     : master_(master),
       options_(master.options.ranks),
-      ranks_(*options_.communicator),
+      ranks_(ranks),
       agreed_(copies(master.states)),
       sent_(copies(master.states)),
       sum_(ranks_, tables(sent_, agreed_)),

@@ -9,7 +9,7 @@
 // state of the rules (momentum, means) stays a rank's own until then, and is averaged, weighted by
 // updates. Schedules count the updates of all ranks, as far as they are known.
 //
-// Worker 0, whose thread communicates, calls turn() between its items.
+// Worker 0 calls turn() between its items.
 
 #include <tapestry/optim/server/policy.h>
 #include <tapestry/optim/server/row_sum.h>
@@ -19,8 +19,8 @@ namespace tapestry {
 
 class LocalRanks {
  public:
-  /// Before a run of `master.items` items on all ranks.
-  explicit LocalRanks(Master& master);
+  /// Before a run of `master.items` items on all ranks, which talk by `ranks`.
+  LocalRanks(Master& master, Communicator& ranks);
 
   /// Talks to the other ranks as far as that is due. In a policy whose workers read the master's
   /// values without locks the others must stand still.

@@ -67,12 +67,11 @@ void train_sync(NodeTraining c) {
   }
 }
 
-/// After how many items of a round the changes of the others are here.
-int64_t lag_of(const NodeTraining& c, int64_t every) {
+/// Items of a node in the time of an exchange.
+int64_t lag_of(const NodeTraining& c) {
   const NodeCosts& costs = c.model.costs;
   const RoundPlan plan = plan_round(costs, c.course.nodes, c.model.network, costs.tokens_per_item);
-  return std::clamp<int64_t>(std::llround(std::ceil(plan.exchange_seconds / plan.train_seconds)), 1,
-                             every);
+  return std::max<int64_t>(1, std::llround(std::ceil(plan.exchange_seconds / plan.train_seconds)));
 }
 
 void train_local(NodeTraining c) {
@@ -93,9 +92,10 @@ void train_local(NodeTraining c) {
   }
   std::vector<Tensor> values;
   for (const NamedParameter& p : parameters(agreed.model)) values.push_back(p.parameter->value());
-  const RankOptions options = rank_options(c.settings, Cluster(), c.model.costs.tokens_per_item);
-  SimulatedRanks all(std::move(values), std::move(ranks), options, lag_of(c, options.every),
-                     std::ssize(batches));
+  RankOptions options = rank_options(c.settings, Cluster(), c.model.costs.tokens_per_item);
+  const int64_t lag = lag_of(c);
+  options.every = std::max(options.every, lag);  // an exchange that takes longer delays the next
+  SimulatedRanks all(std::move(values), std::move(ranks), options, lag, std::ssize(batches));
   double seconds = 0;
   for (bool more = true; more; before = c.course.tokens) {
     more = all.round();  // the last one only waits for what is under way
