@@ -39,7 +39,7 @@ class LocalRanks {
  private:
   struct Head {                                 // what a rank tells with its changes
     int64_t items = 0, updates = 0, stock = 0;  // done since its last start; begun by nobody yet
-    double seconds = 0;                         // of work, in that time
+    double seconds = 0, lasted = 0;             // of work, in that time; all of it
     bool stop = false, ended = false;
   };
   struct Range {
@@ -82,7 +82,7 @@ class LocalRanks {
   bool under_way_ = false, here_ = false, ended_ = false, stopped_ = false, all_ended_ = false;
   bool told_idle_ = false, told_stop_ = false;
   int64_t begun_at_start_ = 0, steps_at_start_, updates_ = 0;
-  double started_, idle_seconds_ = 0;
+  double started_, idle_seconds_ = 0, idle_since_ = 0;  // 0: not idle
 };
 
 }  // namespace tapestry
