@@ -1,6 +1,7 @@
 #pragma once
-// Every differentiable op, one inline function each: value and gradient rules side by side. To add
-// one, write it in the family it belongs to and add one GRADCHECK line to tests/ops_test.cpp.
+// Every differentiable op, one function each. To add one, declare it in the family it belongs to,
+// write value and gradient rules side by side in the family's source, and add one GRADCHECK line to
+// tests/ops_test.cpp.
 
 #include <tapestry/autograd/ops/activation.h>   // tanh sigmoid relu softplus silu gelu
 #include <tapestry/autograd/ops/arithmetic.h>   // + - * /, scalar variants
@@ -15,3 +16,4 @@
 #include <tapestry/autograd/ops/normalize.h>    // softmax log_softmax layer_norm
 #include <tapestry/autograd/ops/reduce.h>       // sum mean max min cumsum
 #include <tapestry/autograd/ops/shape.h>  // reshape transpose permute expand select narrow slice ..
+#include <tapestry/autograd/tape.h>       // what records them

@@ -1,5 +1,7 @@
 #include <tapestry/nn/regularize.h>
 
+#include <tapestry/autograd/tape.h>
+
 namespace tapestry {
 namespace {
 

@@ -1,5 +1,6 @@
 #include <tapestry/nn/unroll.h>
 
+#include <tapestry/autograd/record.h>
 #include <tapestry/autograd/segment.h>
 
 namespace tapestry::detail {

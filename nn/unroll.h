@@ -18,6 +18,7 @@
 #include <tapestry/autograd/ops/index.h>
 #include <tapestry/autograd/ops/join.h>
 #include <tapestry/autograd/ops/shape.h>
+#include <tapestry/autograd/record.h>
 #include <tapestry/autograd/segment.h>
 #include <tapestry/nn/bptt.h>
 #include <tapestry/nn/packing.h>

@@ -99,7 +99,7 @@ TEST_CASE(
         accepted.push_back(config.item(s).key(k));
         CHECK_MESSAGE(config_text(read) == config_text(good()), name);
       } catch (const FormatError& e) {
-        CHECK_MESSAGE(has(e.what(), name + " is missing"), e.what());
+        CHECK_MESSAGE(has(e.what(), name + ": is missing"), e.what());
       }
     }
   std::sort(accepted.begin(), accepted.end());

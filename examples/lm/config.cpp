@@ -1,8 +1,7 @@
 #include <tapestry/examples/lm/config.h>
 
 #include <fmt/format.h>
-#include <tapestry/examples/common/checks.h>
-#include <tapestry/examples/common/json.h>
+#include <tapestry/examples/common/run_config.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -13,28 +12,9 @@ namespace {
 using app::Json;
 namespace fs = std::filesystem;
 
-// The names of enumerations in config.json are those of the command line.
-constexpr std::pair<const char*, BpttMode> kModes[] = {
+const app::EnumNames<BpttMode> kModes{
     {"exact", BpttMode::exact}, {"chunk", BpttMode::chunk}, {"full", BpttMode::full}};
-constexpr std::pair<const char*, DType> kTypes[] = {{"float", f32}, {"double", f64}};
-
-template <class Names, class Enum>
-std::string name_of(const Names& names, Enum value) {
-  for (const auto& [name, named] : names)
-    if (named == value) return name;
-  return "";
-}
-
-template <class Names, class Enum>
-void read_name(const Names& names, const Json& from, Enum& value) {
-  const auto wanted = from.get<std::string>();
-  for (const auto& [name, named] : names)
-    if (name == wanted) {
-      value = named;
-      return;
-    }
-  throw app::JsonError("is '" + wanted + "', which is none of its names");
-}
+const app::EnumNames<DType> kTypes{{"float", f32}, {"double", f64}};
 
 /// Fields that the runs of earlier versions lack, which were trained as the defaults say.
 constexpr std::string_view kAdded[] = {
@@ -43,7 +23,7 @@ constexpr std::string_view kAdded[] = {
     "group_lengths",     "schedule_steps", "between",        "exchange_every",
     "exchange_by_items", "outer",          "outer_rate",     "outer_momentum"};
 
-const app::Check any{[](const std::string&) { return std::string(); }, ""};
+const app::Check any;
 using app::number, app::one_of, app::whole_number;
 
 template <class Settings, class F>
@@ -82,7 +62,7 @@ void for_each_model(Settings& s, F&& f) {
   f("dropout", s.dropout, number(0, 1, app::Ends::open_high));
   f("locked_dropout", s.locked_dropout, any);
   f("weight_drop", s.weight_drop, number(0, 1, app::Ends::open_high));
-  f("dtype", s.dtype, any);
+  f("dtype", s.dtype, kTypes);
 }
 
 template <class Settings, class F>
@@ -92,7 +72,7 @@ void for_each_training(Settings& s, F&& f) {
   f("samples", s.samples, whole_number(1));
   f("unigram_bias", s.unigram_bias, any);
   f("bptt", s.bptt.steps, whole_number(0));
-  f("bptt_mode", s.bptt.mode, any);
+  f("bptt_mode", s.bptt.mode, kModes);
   f("batch", s.batch, whole_number(1, 1'000'000));
   f("shuffle", s.shuffle, any);
   f("group_lengths", s.group_lengths, whole_number(0));
@@ -118,17 +98,17 @@ void for_each_training(Settings& s, F&& f) {
 template <class Settings, class F>
 void for_each_parallel(Settings& s, F&& f) {
   f("workers", s.parallel.workers, whole_number(1, 1024));
-  f("update", s.parallel.update, any);
+  f("update", s.parallel.update, update_policies());
   f("staleness", s.parallel.staleness, whole_number(0));
   f("shards", s.parallel.shards, whole_number(1, 65536));
   f("simulate", s.parallel.simulate, whole_number(0, 1024));
   f("max_item_tokens", s.parallel.max_item_tokens, whole_number(0));
   f("damp_stale", s.parallel.damp_stale, any);
   f("threads", s.parallel.threads, whole_number(1, 256));
-  f("between", s.parallel.between, any);
+  f("between", s.parallel.between, between_names());
   f("exchange_every", s.parallel.exchange_every, whole_number(1));
   f("exchange_by_items", s.parallel.exchange_by_items, any);
-  f("outer", s.parallel.outer, any);
+  f("outer", s.parallel.outer, outer_names());
   f("outer_rate", s.parallel.outer_rate, number(0, 100, app::Ends::open_low));
   f("outer_momentum", s.parallel.outer_momentum, number(0, 1, app::Ends::open_high));
 }
@@ -140,12 +120,12 @@ void for_each_output(Settings& s, F&& f) {
   f("sample_every", s.sample_every, whole_number(0));
 }
 
-/// Every setting that a run keeps: its section, its name, it, and what it may be.
+/// Every setting that a run keeps.
 template <class Settings, class F>
 void for_each_setting(Settings& s, F&& f) {
   const auto of = [&](const char* section) {
-    return [&f, section](const char* key, auto& value, const app::Check& check) {
-      f(section, key, value, check);
+    return [&f, section](const char* key, auto& value, const auto& range) {
+      f(section, key, value, range);
     };
   };
   for_each_input(s, of("input"));
@@ -153,17 +133,6 @@ void for_each_setting(Settings& s, F&& f) {
   for_each_training(s, of("training"));
   for_each_parallel(s, of("parallel"));
   for_each_output(s, of("output"));
-}
-
-/// A value as its check reads it; of a list or a switch there is nothing to check.
-template <class T>
-std::string in_words(const T& value) {
-  if constexpr (std::is_same_v<T, std::string>)
-    return value;
-  else if constexpr (std::is_arithmetic_v<T>)
-    return fmt::format("{}", value);
-  else
-    return "";
 }
 
 /// The paths as they are named from anywhere; "-" is standard input.
@@ -193,62 +162,23 @@ void check_together(const TrainSettings& s) {
 }  // namespace
 
 std::string config_text(const TrainSettings& settings) {
-  Json config;
-  for_each_setting(settings,
-                   [&](const char* section, const char* key, const auto& value, const auto&) {
-                     using T = std::remove_cvref_t<decltype(value)>;
-                     Json& out = config[section][key];
-                     if constexpr (std::is_same_v<T, BpttMode>)
-                       out = name_of(kModes, value);
-                     else if constexpr (std::is_same_v<T, DType>)
-                       out = name_of(kTypes, value);
-                     else if constexpr (std::is_same_v<T, UpdatePolicy>)
-                       out = policy_name(value);
-                     else if constexpr (std::is_same_v<T, Between>)
-                       out = name_of(between_names(), value);
-                     else if constexpr (std::is_same_v<T, OuterStep>)
-                       out = name_of(outer_names(), value);
-                     else
-                       out = value;
-                   });
-  return config.dump(2) + "\n";
+  app::ConfigWriter config;
+  for_each_setting(settings, config);
+  return config.text();
 }
 
 TrainSettings parse_config(std::string_view text, const std::string& path) {
   TrainSettings settings;
-  std::string place;  // of the field that is read
+  const app::ConfigReader config(text, path);
+  for_each_setting(
+      settings, [&](const char* section, const char* key, auto& value, const auto& range) {
+        const bool added = std::find(std::begin(kAdded), std::end(kAdded), key) != std::end(kAdded);
+        if (!added || config.has(section, key)) config(section, key, value, range);
+      });
   try {
-    const Json config = Json::parse(text);
-    for_each_setting(
-        settings, [&](const char* section, const char* key, auto& value, const app::Check& check) {
-          using T = std::remove_cvref_t<decltype(value)>;
-          place = fmt::format("{}.{} ", section, key);
-          const Json* part = config.find(section);
-          const Json* found = part ? part->find(key) : nullptr;
-          if (!found && std::find(std::begin(kAdded), std::end(kAdded), key) != std::end(kAdded))
-            return;
-          if (!found) throw app::JsonError("is missing");
-          if constexpr (std::is_same_v<T, BpttMode>)
-            read_name(kModes, *found, value);
-          else if constexpr (std::is_same_v<T, DType>)
-            read_name(kTypes, *found, value);
-          else if constexpr (std::is_same_v<T, UpdatePolicy>)
-            read_name(update_policies(), *found, value);
-          else if constexpr (std::is_same_v<T, Between>)
-            read_name(between_names(), *found, value);
-          else if constexpr (std::is_same_v<T, OuterStep>)
-            read_name(outer_names(), *found, value);
-          else
-            found->get_to(value);
-          if (const std::string problem = check.problem(in_words(value)); !problem.empty())
-            throw app::JsonError(problem);
-        });
-    place.clear();
     check_together(settings);
-  } catch (const app::JsonError& e) {
-    fail<FormatError>(path, ": not the configuration of a run: ", place, e.what());
-  } catch (const Error& e) {
-    fail<FormatError>(path, ": not the configuration of a run: ", e.what());
+  } catch (const Error& error) {
+    fail<FormatError>(path, ": ", error.what());
   }
   return settings;
 }

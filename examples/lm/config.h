@@ -11,7 +11,7 @@
 namespace tapestry::lm {
 
 std::string config_text(const TrainSettings& settings);
-/// Throws FormatError "FILE: ...: SECTION.KEY ..." for text that is not JSON, a field that is
+/// Throws FormatError "FILE: SECTION.KEY: ..." for text that is not JSON, a field that is
 /// missing, of another type or out of its range.
 TrainSettings parse_config(std::string_view text, const std::string& path);
 

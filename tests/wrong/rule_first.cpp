@@ -1,5 +1,6 @@
 // expect: comes last
 #include <tapestry/autograd/ops.h>
+#include <tapestry/autograd/record.h>
 
 using namespace tapestry;
 

@@ -1,5 +1,6 @@
 // expect: what is listed
 #include <tapestry/autograd/ops.h>
+#include <tapestry/autograd/record.h>
 
 using namespace tapestry;
 

@@ -8,7 +8,7 @@
 namespace tapestry::airline {
 namespace {
 
-constexpr size_t kFewest = 19;  // errors, of which a quantile of 95 % can be taken
+constexpr size_t kFewestErrors = 19;  // errors, of which a quantile of 95 % can be taken
 
 double root(double y) { return std::sqrt(std::max(y, 0.0)); }
 
@@ -68,7 +68,7 @@ size_t calibration_size(size_t known, size_t season, size_t least, size_t horizo
   if (known < least) return 0;
   const size_t wanted = std::clamp<size_t>(3 * season, 24, 60);
   const size_t size = std::min({wanted, known - least, known / 3});
-  return size < 8 || errors_of(size, horizon) < kFewest ? 0 : size;
+  return size < 8 || errors_of(size, horizon) < kFewestErrors ? 0 : size;
 }
 
 std::vector<size_t> CalibrationPlan::fits() const {
@@ -107,8 +107,8 @@ Intervals Calibration::intervals() const {
   std::vector<double> all;  // in units of the scale at their distance
   for (size_t h = 0; h < errors.size(); ++h)
     for (const double e : errors[h]) all.push_back(scale[h] > 0 ? e / scale[h] : 0);
-  require<ValueError>(all.size() >= kFewest, "intervals: ", all.size(),
-                      " errors to calibrate on: ", kFewest, " are needed");
+  require<ValueError>(all.size() >= kFewestErrors, "intervals: ", all.size(),
+                      " errors to calibrate on: ", kFewestErrors, " are needed");
   std::sort(all.begin(), all.end());
   Intervals out{roots_, {}};
   for (size_t i = 0; i < Intervals::levels.size(); ++i) {
