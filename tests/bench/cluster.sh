@@ -14,6 +14,7 @@ cd "$work" || exit 1
 trap 'unlink_hosts; rm -rf "$work"' EXIT
 
 reference=(--preset reference --corpus zipf --size 25000 --batch 10 --epochs 1 --valid-split 0)
+sampled=(--softmax sampled --size 200000)
 lstm=(--corpus zipf --size 10000 --cell lstm --layers 2 --hidden 200 --embed 200 --bptt-mode full --batch 10
       --epochs 1 --valid-split 0 --optimizer adam --clip-norm 5)
 
@@ -140,7 +141,7 @@ if (( EUID == 0 )) && link 1gbit 2> err; then
   predicted 1g 20000 25000
   unlink_hosts
   link 100mbit
-  ratio 'reference, sampled softmax, 100 Mbit/s' -- "${over[@]}" 40000 "${reference[@]}" --softmax sampled -- "${one[@]}" "${reference[@]}" --softmax sampled
+  ratio 'reference, sampled softmax, 100 Mbit/s' -- "${over[@]}" 40000 "${reference[@]}" "${sampled[@]}" -- "${one[@]}" "${reference[@]}" "${sampled[@]}"
   ratio 'reference, full softmax, 100 Mbit/s, every 60000 tokens' -- "${over[@]}" 60000 "${reference[@]}" -- "${one[@]}" "${reference[@]}"
   predicted 100m 20000 25000
   predicted 100m 4000 8000
