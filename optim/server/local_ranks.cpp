@@ -63,7 +63,7 @@ int64_t LocalRanks::item(Replica& w, int64_t j) {
   const std::lock_guard lock(grants_);
   if (j >= stock_) return kNoItem;
   ++begun_;
-  told_idle_ = told_idle_ && w.index != 0;
+  if (w.index == 0) told_idle_ = false;
   for (const Range& range : granted_) {
     if (j < range.count) return range.first + j;
     j -= range.count;
