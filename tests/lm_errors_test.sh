@@ -239,6 +239,9 @@ END
   section 'Experiments'
   row 'no worker' lm sweep text --workers 0
   row 'not a list of numbers' lm sweep text --batch 1,x
+  row 'no node' lm sweep text --nodes 0
+  row 'a network of no rate' lm sweep text --nodes 2 --network fast
+  row 'workers and nodes' lm sweep text --nodes 2 --workers 2
   row 'a loss that is none' lm race text --targets 0
   head -n 1 text > one
   row 'nothing to hold out' lm race one

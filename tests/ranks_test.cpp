@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include <tapestry/optim/server/policy.h>
 #include <tapestry/optim/server/row_sum.h>
 #include <tapestry/optim/server/shares.h>
 #include <tapestry/optim/server/thread_ranks.h>
@@ -356,6 +357,41 @@ TEST_CASE("a stop that one rank is given ends the run on all, with what was gran
     CHECK(done == first(static_cast<int64_t>(done.size())));
     CHECK(done.size() < 1000);
     CHECK(interrupted[1] == 1);
+  }
+}
+
+TEST_CASE("an exchange that takes longer than the interval makes rounds longer, nobody waits") {
+  // Messages that are 50 ms on their way, an interval of 5 items of 1 ms.
+  struct Late : Communicator {
+    explicit Late(Communicator& the_ranks) : ranks(the_ranks) {}
+    int rank() const override { return ranks.rank(); }
+    int size() const override { return ranks.size(); }
+    void start(std::vector<Bytes>& out, std::vector<Bytes>& in) override {
+      ranks.start(out, in), started = seconds_now();
+    }
+    bool done() override { return seconds_now() - started > 0.05 && ranks.done(); }
+    bool called() override { return ranks.called(); }
+    void abort(const std::string& why, int code) override { ranks.abort(why, code); }
+    Communicator& ranks;
+    double started = 0;
+  };
+  const auto items = make_items(kItems);
+  std::vector<ServerStats> stats(2);
+  run_ranks(2, [&](Communicator& ranks) {
+    Late late(ranks);
+    Model model;
+    ParameterServer<Model> server(model, SGD{.lr = 0.01},
+                                  {.ranks = {.communicator = &late, .every = 5}});
+    stats[static_cast<size_t>(ranks.rank())] =
+        server.run(3000, [&](Model& m, Worker& w, int64_t i) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          w.update([&] { return m.loss(items[static_cast<size_t>(i % kItems)]); });
+        });
+  });
+  for (const RankStats& rank : stats[0].ranks) {
+    CAPTURE(rank.rounds);
+    CHECK(rank.wait_seconds < stats[0].seconds / 3);
+    CHECK(rank.items > 750);
   }
 }
 

@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <tapestry/examples/lm/experiments/node_sweep.h>
 #include <tapestry/examples/lm/experiments/race.h>
-#include <tapestry/examples/lm/experiments/sweep.h>
+#include <tapestry/examples/lm/experiments/virtual_nodes.h>
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -115,6 +117,85 @@ TEST_CASE(
   const std::string result = printed([&] { race(r); });  // of two that do the same
   CHECK(result.find("no clear winner") != std::string::npos);
   CHECK(result.find("wins") == std::string::npos);
+}
+
+TEST_CASE("one virtual node is plain training, and several synchronous ones a larger batch") {
+  const TemporaryDirectory directory;
+  TrainSettings s = tiny(directory.path);
+  s.batch = 3;  // does not divide the sentences: passes end with smaller ones
+  const Data data = read_experiment_data(s);
+  const auto run = [&](int64_t nodes, Between between, NodeModel& model,
+                       std::vector<double>& last) {
+    return train_nodes(s, data, 100, {nodes, between}, model, [&](NodeCourse& c, LanguageModel& m) {
+      c.loss.push_back(0);
+      last = {static_cast<double>(c.tokens)};
+      for (const NamedParameter& p : parameters(m))
+        last.push_back(sum(p.parameter->value()).item());
+    });
+  };
+  const auto sums = [](LanguageModel& m, double tokens) {
+    std::vector<double> out = {tokens};
+    for (const NamedParameter& p : parameters(m)) out.push_back(sum(p.parameter->value()).item());
+    return out;
+  };
+  Experiment plain(s, data.train);
+  plain.run(100);
+  NodeModel model{.network = parse_network("1g"),
+                  .costs = {.tokens_per_item = 40, .pack_seconds = 0.001, .bytes = 1e6},
+                  .law = {}};
+  std::vector<double> last;
+  const NodeCourse one = run(1, Between::local, model, last);
+  CHECK(last == sums(plain.model, static_cast<double>(plain.tokens())));
+  CHECK(one.nats / static_cast<double>(one.tokens) == doctest::Approx(plain.online_loss()));
+  CHECK(one.loss.size() >= 17);
+  CHECK(model.costs.tokens_per_second > 0);
+
+  s.parallel.workers = 4, s.parallel.update = UpdatePolicy::sync;
+  Experiment workers(s, data.train);
+  const DelayLaw law{.per_update = 1, .per_token = 0};
+  workers.run(100, &law);
+  s.parallel.workers = 1, s.parallel.update = UpdatePolicy::async;
+  model.law = law;
+  const NodeCourse sync = run(4, Between::sync, model, last);
+  CHECK(last == sums(workers.model, static_cast<double>(workers.tokens())));
+  CHECK(sync.rounds == 9);  // of 34 batches
+  CHECK(sync.seconds.back() ==
+        doctest::Approx(9 + 9 * (0.001 + 4 * 100e-6 + 3e6 / model.network.beta)));
+
+  s.parallel.exchange_every = 80;  // two items
+  model.costs.tokens_per_second = 1000;
+  const NodeCourse local = run(4, Between::local, model, last);
+  CHECK(local.tokens == one.tokens);
+  CHECK(local.rounds == 5);  // 34 batches of four nodes by twos
+  CHECK(local.seconds.back() >= static_cast<double>(one.tokens) / 4 / 1000);
+  CHECK(local.seconds.back() <= static_cast<double>(one.tokens) / 4 / 1000 + 6 * 0.05);
+  CHECK(std::is_sorted(local.seconds.begin(), local.seconds.end()));
+}
+
+TEST_CASE("a sweep over nodes leaves a row for every number and kind, and refuses what fits not") {
+  const TemporaryDirectory directory;
+  SweepSettings s{.train = tiny(directory.path / "nodes"), .nodes = {4, 2}};
+  s.train.parallel.exchange_every = 100;
+  const std::string table = printed([&] { CHECK(sweep(s) == app::ExitCode::ok); });
+  CHECK(table.find("less than 10 rounds") != std::string::npos);
+  const std::string rows = contents(directory.path / "nodes" / "sweep.csv");
+  CHECK(std::count(rows.begin(), rows.end(), '\n') == 1 + 1 + 2 * 2);  // one node is added
+  CHECK(rows.find("\n1,alone,0,") != std::string::npos);
+  CHECK(rows.find("\n4,sync,") != std::string::npos);
+  CHECK(fs::exists(directory.path / "nodes" / "loss.gp"));
+  CHECK(fs::exists(directory.path / "nodes" / "speedup.gp"));
+  s.train.output = (directory.path / "other").string();
+  const auto refused = [&](SweepSettings wrong) { CHECK_THROWS_AS(sweep(wrong), app::UserError); };
+  s.batch = {1, 2};
+  refused(s);
+  s.batch = {}, s.workers = {2};
+  refused(s);
+  s.workers = {};
+  for (const char* network : {"fast", "0g", "10", "10gb"}) {
+    s.train.parallel.network = network;
+    refused(s);
+  }
+  CHECK(!fs::exists(directory.path / "other"));
 }
 
 TEST_CASE("a race ends when both have stayed below the lowest target") {

@@ -153,31 +153,14 @@ void add_rank_options(app::Command& command, TrainSettings& s) {
   app::add_choice<Between>(command, "--between", p.between, between_names(),
                            "what ranks share: changes now and then, or the gradients of each round")
       ->group(ranks);
-  command
-      .add_option("--exchange-every", p.exchange_every,
-                  "tokens of a rank between exchanges, for --between local")
-      ->check(whole_number(1))
-      ->group(ranks);
+  add_exchange_options(command, p, ranks);
   app::add_choice<bool>(command, "--exchange-by", p.exchange_by_items,
                         {{"time", false}, {"items", true}},
                         "whether a slow rank does less until an exchange, or all wait for it")
       ->group(ranks);
-  app::add_choice<OuterStep>(command, "--outer", p.outer, outer_names(),
-                             "what becomes of the ranks' changes")
-      ->group(ranks);
-  command.add_option("--outer-rate", p.outer_rate, "factor of their mean")
-      ->check(number(0, 100, app::Ends::open_low))
-      ->group(ranks);
-  command
-      .add_option("--outer-momentum", p.outer_momentum,
-                  "of --outer momentum (0: 1 - 1 / the number of ranks)")
-      ->check(number(0, 1, app::Ends::open_high))
-      ->group(ranks);
   command
       .add_option("--nodes", p.nodes, "with --dry-run: what so many machines would take (0: none)")
       ->check(whole_number(0, 100000))
-      ->group(ranks);
-  command.add_option("--network", p.network, "what connects them: 1g, 10g, 100g bits per second")
       ->group(ranks);
 }
 
@@ -206,6 +189,27 @@ void add_output_options(app::Command& command, TrainSettings& s) {
 }
 
 }  // namespace
+
+void add_exchange_options(app::Command& command, ParallelSettings& p, const std::string& group) {
+  command
+      .add_option("--exchange-every", p.exchange_every,
+                  "tokens of a rank between exchanges, for --between local")
+      ->check(whole_number(1))
+      ->group(group);
+  app::add_choice<OuterStep>(command, "--outer", p.outer, outer_names(),
+                             "what becomes of the ranks' changes")
+      ->group(group);
+  command.add_option("--outer-rate", p.outer_rate, "factor of their mean")
+      ->check(number(0, 100, app::Ends::open_low))
+      ->group(group);
+  command
+      .add_option("--outer-momentum", p.outer_momentum,
+                  "of --outer momentum (0: 1 - 1 / the number of ranks)")
+      ->check(number(0, 1, app::Ends::open_high))
+      ->group(group);
+  command.add_option("--network", p.network, "what connects them: 1g, 10g, 100g bits per second")
+      ->group(group);
+}
 
 void add_model_options(app::Command& command, ModelShape& model, Bptt& bptt) {
   const std::string group = "Model";

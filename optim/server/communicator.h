@@ -4,7 +4,7 @@
 // that, so that the order of summation is ours.
 //
 // Ranks are threads of one process (thread_ranks.h) or processes under MPI (mpi/mpi_ranks.h). One
-// thread of a rank communicates, the one that started the run.
+// thread of a rank communicates, the one that started the run; while workers compute, funnel.h.
 
 #include <cstddef>
 #include <cstdint>

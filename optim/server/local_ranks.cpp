@@ -1,6 +1,7 @@
 #include <tapestry/optim/server/local_ranks.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace tapestry {
 namespace {
@@ -21,10 +22,10 @@ std::vector<RowSum::Table> tables(const std::vector<Tensor>& now, const std::vec
 
 }  // namespace
 
-LocalRanks::LocalRanks(Master& master)
+LocalRanks::LocalRanks(Master& master, Communicator& ranks)
     : master_(master),
       options_(master.options.ranks),
-      ranks_(*options_.communicator),
+      ranks_(ranks),
       agreed_(copies(master.states)),
       sent_(copies(master.states)),
       sum_(ranks_, tables(sent_, agreed_)),
@@ -44,15 +45,16 @@ bool LocalRanks::known(int64_t j) const {
 
 void LocalRanks::await_item(Replica& w, int64_t j) {
   if (known(j)) return;
+  if (w.index != 0) return sleep_until([&] { return known(j) || master_.failed.load(); });
   const double start = seconds_now(), communicated = master_.rank.communicate_seconds;
+  idle_since_ = start;
   sleep_until([&] {
-    if (w.index == 0 && !known(j)) go_on(w, true);
+    if (!known(j)) go_on(w, true);
     return known(j) || master_.failed.load();
   });
-  if (w.index != 0) return;
-  const double waited = seconds_now() - start - (master_.rank.communicate_seconds - communicated);
-  master_.rank.wait_seconds += waited;
-  idle_seconds_ += waited;
+  const double now = seconds_now();
+  idle_seconds_ += now - idle_since_, idle_since_ = 0;
+  master_.rank.wait_seconds += now - start - (master_.rank.communicate_seconds - communicated);
 }
 
 int64_t LocalRanks::item(Replica& w, int64_t j) {
@@ -61,7 +63,7 @@ int64_t LocalRanks::item(Replica& w, int64_t j) {
   const std::lock_guard lock(grants_);
   if (j >= stock_) return kNoItem;
   ++begun_;
-  told_idle_ = told_idle_ && w.index != 0;
+  if (w.index == 0) told_idle_ = false;
   for (const Range& range : granted_) {
     if (j < range.count) return range.first + j;
     j -= range.count;
@@ -92,8 +94,9 @@ void LocalRanks::grant_next(std::span<const Pace> paces, double rounds) {
 
 /// All ranks do this alike, by what all have told.
 void LocalRanks::add_grants(std::span<const Head> heads) {
-  double speed = 0, working = 0;
+  double speed = 0, working = 0, lasted = 0;
   for (const Head& head : heads) {
+    lasted = std::max(lasted, head.lasted);
     if (head.items > 0 && head.seconds > 0)
       speed += static_cast<double>(head.items) / head.seconds, ++working;
     stopped_ = stopped_ || head.stop;
@@ -110,7 +113,9 @@ void LocalRanks::add_grants(std::span<const Head> heads) {
     const std::lock_guard lock(grants_);
     no_more_ = true;
   } else {
-    grant_next(paces, kRoundsAhead);
+    // An exchange that takes longer than the interval makes rounds longer.
+    const double stretch = options_.by_items || period_ == 0 ? 1 : std::max(1.0, lasted / period_);
+    grant_next(paces, kRoundsAhead * stretch);
   }
 }
 
@@ -183,9 +188,12 @@ void LocalRanks::start(Replica& w) {
   const int64_t begun = begun_.load();
   Head head;
   head.items = begun - begun_at_start_;
-  head.seconds = now - started_ - idle_seconds_;
-  if (options_.replay)
-    head.seconds = (*options_.replay)[static_cast<size_t>(master_.rank.rounds)].seconds;
+  if (idle_since_ > 0) idle_seconds_ += now - std::exchange(idle_since_, now);
+  head.seconds = now - started_ - idle_seconds_, head.lasted = now - started_;
+  if (options_.replay) {
+    const RecordedRound& round = (*options_.replay)[static_cast<size_t>(master_.rank.rounds)];
+    head.seconds = round.seconds, head.lasted = round.lasted;
+  }
   head.ended = ended_;
   head.stop = told_stop_ = master_.options.stop && master_.options.stop->load() != 0;
   {
@@ -199,7 +207,7 @@ void LocalRanks::start(Replica& w) {
   }
   updates_ += head.updates;
   begun_at_start_ = begun, started_ = now, idle_seconds_ = 0;
-  if (options_.log) options_.log->push_back({begun, begun, head.seconds, ended_});
+  if (options_.log) options_.log->push_back({begun, begun, head.seconds, ended_, head.lasted});
   sum_.start(std::as_bytes(std::span(&head, 1)));
   under_way_ = true, here_ = false;
   ++master_.rank.rounds;
@@ -207,19 +215,10 @@ void LocalRanks::start(Replica& w) {
 
 Outer LocalRanks::outer(const std::vector<Bytes>& messages) {
   heads_.clear();
-  double all = 0;
-  for (const Bytes& message : messages) {
-    heads_.push_back(Unpacker(message).get<Head>());
-    all += static_cast<double>(heads_.back().items);
-  }
-  Outer out;
-  for (const Head& head : heads_)
-    out.weights.push_back(all == 0 ? 0
-                          : options_.outer == OuterStep::sum
-                              ? 1
-                              : options_.rate * static_cast<double>(head.items) / all);
-  if (all > 0 && options_.outer == OuterStep::momentum) out.momentum = options_.momentum;
-  return out;
+  std::vector<int64_t> items;
+  for (const Bytes& message : messages)
+    items.push_back(heads_.emplace_back(Unpacker(message).get<Head>()).items);
+  return outer_step(options_, items);
 }
 
 void LocalRanks::arrive(Replica& w) {
@@ -256,14 +255,11 @@ void LocalRanks::merge(Replica& w, size_t i, int64_t first, int64_t rows, const 
   const LockHold hold(&w.access[i], first, first + rows, Hold::to_write);
   dispatch("exchange", agreed.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const std::span<T> g = agreed.write<T>(), x = values.write<T>();
-    const std::span<const T> s = sent.read<T>();
+    const std::span<T> g = agreed.write<T>();
     const T* u = static_cast<const T*>(step);
-    for (size_t k = 0; k < g.size(); ++k) {
-      g[k] += u[k];
-      x[k] = x[k] == s[k] ? g[k] : g[k] + (x[k] - s[k]);
-    }
+    for (size_t k = 0; k < g.size(); ++k) g[k] += u[k];
   });
+  take_over(values, sent, agreed);
 }
 
 // ---- the end

@@ -9,7 +9,7 @@
 // state of the rules (momentum, means) stays a rank's own until then, and is averaged, weighted by
 // updates. Schedules count the updates of all ranks, as far as they are known.
 //
-// Worker 0, whose thread communicates, calls turn() between its items.
+// Worker 0 calls turn() between its items.
 
 #include <tapestry/optim/server/policy.h>
 #include <tapestry/optim/server/row_sum.h>
@@ -19,8 +19,8 @@ namespace tapestry {
 
 class LocalRanks {
  public:
-  /// Before a run of `master.items` items on all ranks.
-  explicit LocalRanks(Master& master);
+  /// Before a run of `master.items` items on all ranks, which talk by `ranks`.
+  LocalRanks(Master& master, Communicator& ranks);
 
   /// Talks to the other ranks as far as that is due. In a policy whose workers read the master's
   /// values without locks the others must stand still.
@@ -39,7 +39,7 @@ class LocalRanks {
  private:
   struct Head {                                 // what a rank tells with its changes
     int64_t items = 0, updates = 0, stock = 0;  // done since its last start; begun by nobody yet
-    double seconds = 0;                         // of work, in that time
+    double seconds = 0, lasted = 0;             // of work, in that time; all of it
     bool stop = false, ended = false;
   };
   struct Range {
@@ -82,7 +82,7 @@ class LocalRanks {
   bool under_way_ = false, here_ = false, ended_ = false, stopped_ = false, all_ended_ = false;
   bool told_idle_ = false, told_stop_ = false;
   int64_t begun_at_start_ = 0, steps_at_start_, updates_ = 0;
-  double started_, idle_seconds_ = 0;
+  double started_, idle_seconds_ = 0, idle_since_ = 0;  // 0: not idle
 };
 
 }  // namespace tapestry

@@ -28,6 +28,7 @@ struct RecordedRound {
   int64_t start = 0, arrival = 0;
   double seconds = 0;
   bool ended = false;  // it began when the rank had no items left
+  double lasted = 0;   // seconds, with those that it waited for items
 };
 
 struct RankOptions {

@@ -156,11 +156,9 @@ void RowSum::add(const Bytes& from, double weight) {
     dispatch("exchange", sums_[i].dtype(), [&](auto zero) {
       using T = decltype(zero);
       const int64_t width = sums_[i].size(1);
-      const T factor = static_cast<T>(weight);
       take_rows<T>(unpacker, sums_[i].size(0), width, [&](int64_t first, int64_t n, const T* x) {
         std::fill_n(touched_[i].begin() + first, n, 1);
-        T* to = sums_[i].template data<T>() + first * width;
-        for (int64_t k = 0; k < n * width; ++k) to[k] += factor * x[k];
+        add_change(sums_[i].template data<T>() + first * width, x, n * width, weight);
       });
     });
 }

@@ -5,15 +5,9 @@
 // twice the changed rows, however many ranks there are.
 
 #include <tapestry/optim/server/communicator.h>
-#include <tapestry/tensor/tensor.h>
+#include <tapestry/optim/server/outer.h>
 
 namespace tapestry {
-
-/// How an owner makes the result of what the ranks changed.
-struct Outer {
-  std::vector<double> weights;  // of each rank's change
-  double momentum = 0;          // of the result before, kept by the owner (BMUF)
-};
 
 class RowSum {
  public:

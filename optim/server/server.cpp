@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <tapestry/optim/server/communicator.h>
+#include <tapestry/optim/server/funnel.h>
 #include <tapestry/optim/server/local_ranks.h>
 #include <tapestry/tensor/blas.h>
 #include <tapestry/tensor/threads.h>
@@ -96,10 +97,19 @@ ServerStats Server::run(int64_t items, const Body& body) {
   master_.items = items;
   const double start = seconds_now();
   if (master_.options.ranked()) require_same_on_all_ranks(master_);
+  std::optional<Funnel> funnel;
   std::optional<LocalRanks> local;
-  if (master_.options.local()) master_.local = &local.emplace(master_);
-  {
-    const BlasThreads blas(1);
+  if (master_.options.local()) {
+    funnel.emplace(*master_.options.ranks.communicator);
+    master_.local = &local.emplace(master_, *funnel);
+  }
+  const BlasThreads blas(1);
+  if (funnel) {
+    funnel->beside([&, kernels = kernel_threads] {
+      const KernelThreads scope(kernels);
+      run_threads(body);
+    });
+  } else {
     run_threads(body);
   }
   ServerStats stats = collect();

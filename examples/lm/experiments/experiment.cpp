@@ -15,6 +15,7 @@ TrainSettings experiment_settings() {
   s = defaults_of(s);
   s.input.size = 5000;
   s.lr = 0.005;
+  s.parallel.exchange_every = 2000;  // of nodes: so that short trainings have some exchanges
   return s;
 }
 
@@ -66,6 +67,14 @@ Data read_experiment_data(TrainSettings& s) {
   return data;
 }
 
+EncodedCorpus first_of(const EncodedCorpus& corpus, int64_t n) {
+  EncodedCorpus out;
+  n = std::min(n, corpus.sentences());
+  out.offsets.assign(corpus.offsets.begin(), corpus.offsets.begin() + n + 1);
+  out.ids.assign(corpus.ids.begin(), corpus.ids.begin() + out.offsets.back());
+  return out;
+}
+
 Experiment::Experiment(const TrainSettings& s, const EncodedCorpus& corpus)
     : model(initial_model(s)), s_(s), corpus_(corpus), server_(model, SGD{.lr = s.lr}, options()) {}
 
@@ -75,16 +84,20 @@ ServerOptions Experiment::options() const {
   return out;
 }
 
-ServerStats Experiment::run(int64_t sentences, const DelayLaw* law) {
+Batches Experiment::next(int64_t sentences) {
   const int64_t n = corpus_.sentences();
-  total_ = 0, tokens_ = 0;
-  std::vector<std::vector<int64_t>> batches;
+  Batches batches;
   for (int64_t left = sentences; left > 0;) {
     if (next_ % n == 0) order_ = epoch_order(n, true, s_.seed, next_ / n);
     const int64_t at = next_ % n, take = std::min({s_.batch, left, n - at});
     batches.emplace_back(order_.begin() + at, order_.begin() + at + take);
     next_ += take, left -= take;
   }
+  return batches;
+}
+
+ServerStats Experiment::train(std::span<const std::vector<int64_t>> batches, const DelayLaw* law) {
+  total_ = 0, tokens_ = 0;
   const auto body = [&](LanguageModel& m, Worker& w, int64_t item) {
     const Batch batch = make_batch(corpus_, batches[static_cast<size_t>(item)]);
     Carried at;

@@ -22,6 +22,12 @@ Data read_experiment_data(TrainSettings& settings);
 /// Throws UserError with the signal's exit code once a signal has come.
 void stop_if_interrupted();
 
+/// The sentences of each update, in order.
+using Batches = std::vector<std::vector<int64_t>>;
+
+/// The first n sentences, for evaluate().
+EncodedCorpus first_of(const EncodedCorpus& corpus, int64_t n);
+
 /// A model in training. It learns by plain SGD at a constant rate.
 class Experiment {
  public:
@@ -30,11 +36,19 @@ class Experiment {
   /// Trains on the next `sentences`, a pass after the other; the last batch of a pass may be
   /// smaller. `law`: of simulated workers; null: real ones. Throws NonFiniteError, and UserError
   /// after a signal.
-  ServerStats run(int64_t sentences, const DelayLaw* law = nullptr);
+  ServerStats run(int64_t sentences, const DelayLaw* law = nullptr) {
+    return train(next(sentences), law);
+  }
+  /// The two halves of that: what comes next is read; a model trains on these.
+  Batches next(int64_t sentences);
+  ServerStats train(std::span<const std::vector<int64_t>> batches, const DelayLaw* law = nullptr);
 
-  /// The mean over the tokens of the last run() of the losses that were computed for its updates.
+  /// The sum over the tokens of the last train() of the losses that were computed for its updates.
+  double nats() const { return total_; }
+  int64_t tokens() const { return tokens_; }
   double online_loss() const { return total_ / static_cast<double>(tokens_); }
   int64_t sentences() const { return next_; }
+  std::span<ParameterState> states() { return server_.optimizer().states(); }
 
   LanguageModel model;
 

@@ -29,15 +29,6 @@ struct Course {
   }
 };
 
-/// The first n sentences, for evaluate().
-EncodedCorpus first_of(const EncodedCorpus& corpus, int64_t n) {
-  EncodedCorpus out;
-  n = std::min(n, corpus.sentences());
-  out.offsets.assign(corpus.offsets.begin(), corpus.offsets.begin() + n + 1);
-  out.ids.assign(corpus.ids.begin(), corpus.ids.begin() + out.offsets.back());
-  return out;
-}
-
 Course run(const RaceSettings& s, const Data& data, const EncodedCorpus& probe, int64_t workers,
            int64_t threads, Course course) {
   TrainSettings settings = s.train;

@@ -1,9 +1,12 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <omp.h>
 #include <tapestry/examples/common/options.h>
 #include <tapestry/examples/common/plot.h>
 #include <tapestry/examples/common/run_directory.h>
+#include <tapestry/examples/lm/experiments/node_sweep.h>
 #include <tapestry/examples/lm/experiments/sweep.h>
+#include <tapestry/examples/lm/train_options.h>
 
 #include <algorithm>
 #include <ctime>
@@ -12,6 +15,8 @@
 
 namespace tapestry::lm {
 namespace {
+
+const std::vector<int64_t> kWorkers = {1, 2, 4, 8, 12, 16}, kBatch = {1, 2, 5, 10};
 
 struct Row {
   int64_t workers, batch;
@@ -145,24 +150,37 @@ app::Plot scatter(const std::vector<Row>& rows, int64_t sentences) {
 void add_options(app::Command& command, SweepSettings& s) {
   command.add_option("--workers", s.workers, "numbers of workers, simulated beyond the cores here")
       ->delimiter(',')
-      ->check(app::whole_number(1, 1024));
+      ->check(app::whole_number(1, 1024))
+      ->default_str(fmt::format("{}", fmt::join(kWorkers, ",")));
   command.add_option("--batch", s.batch, "sentences per update")
       ->delimiter(',')
-      ->check(app::whole_number(1, 1'000'000));
+      ->check(app::whole_number(1, 1'000'000))
+      ->default_str(fmt::format("{}, of nodes {}", fmt::join(kBatch, ","), kBatchOfNodes));
   command.add_option("--sentences", s.sentences, "sentences per training (0: one pass)")
       ->check(app::whole_number(0));
+  const std::string nodes = "Nodes (virtual machines of one worker each; docs/cluster.md)";
+  command.add_option("--nodes", s.nodes, "numbers of them, instead of --workers")
+      ->delimiter(',')
+      ->check(app::whole_number(1, 1024))
+      ->group(nodes);
+  command.add_option("--probe", s.probe, "held-out sentences evaluated")
+      ->check(app::whole_number(1))
+      ->group(nodes);
+  add_exchange_options(command, s.train.parallel, nodes);
   add_experiment_options(command, s.train);
-  command.footer("Example: lm sweep --workers 1,2,4,8 --batch 1,10 --clip-norm 40");
+  command.footer(
+      "Examples: lm sweep --workers 1,2,4,8 --batch 1,10 --clip-norm 40\n"
+      "          lm sweep --nodes 1,2,4,8,64 --network 10g --sentences 20000");
 }
 
 app::ExitCode sweep(SweepSettings s) {
   app::catch_interrupts();
+  if (!s.nodes.empty()) return sweep_nodes(std::move(s));
+  if (s.workers.empty()) s.workers = kWorkers;
+  if (s.batch.empty()) s.batch = kBatch;
   const Data data = read_experiment_data(s.train);
   if (s.sentences == 0) s.sentences = data.train.sentences();
-  // Speedups and simulations need the time of one worker.
-  if (std::find(s.workers.begin(), s.workers.end(), 1) == s.workers.end()) s.workers.push_back(1);
-  std::sort(s.workers.begin(), s.workers.end());
-  s.workers.erase(std::unique(s.workers.begin(), s.workers.end()), s.workers.end());
+  with_one(s.workers);  // speedups and simulations need its time
   if (s.train.output.empty())
     s.train.output = app::create_default_run("sweep", std::time(nullptr)).string();
   const app::RunDirectory directory(

@@ -116,6 +116,11 @@ RoundPlan plan_round(const NodeCosts& costs, int64_t nodes, const Network& netwo
           .pack_seconds = costs.pack_seconds};
 }
 
+double sync_exchange_seconds(const NodeCosts& costs, int64_t nodes, const Network& network) {
+  return costs.pack_seconds + 3 * network.alpha +
+         network.seconds(costs.bytes * static_cast<double>(nodes - 1));
+}
+
 double shortest_interval(const NodeCosts& costs, int64_t nodes, const Network& network,
                          double share) {
   const RoundPlan plan = plan_round(costs, nodes, network, 1);
@@ -143,8 +148,7 @@ void print_cluster_plan(const TrainSettings& s, const Data& data) {
   fmt::print("{:<22}{:>10.0f}  tokens\n", "under 5 % from",
              std::ceil(shortest_interval(costs, nodes, network, 0.05)));
   const double item = costs.tokens_per_item * static_cast<double>(s.parallel.workers);
-  const double sync = item / costs.tokens_per_second + costs.pack_seconds + 3 * network.alpha +
-                      network.seconds(costs.bytes * static_cast<double>(nodes - 1));
+  const double sync = item / costs.tokens_per_second + sync_exchange_seconds(costs, nodes, network);
   fmt::print("{:<22}{:>10}  {}\n", "sync", "", speed(item, sync));
 }
 

@@ -32,6 +32,9 @@ struct RoundPlan {
 };
 RoundPlan plan_round(const NodeCosts& costs, int64_t nodes, const Network& network, double tokens);
 
+/// What the exchange of a synchronous round takes: two agreements and the gradients, all to all.
+double sync_exchange_seconds(const NodeCosts& costs, int64_t nodes, const Network& network);
+
 /// The shortest interval, in tokens, that costs less than a share of the time.
 double shortest_interval(const NodeCosts& costs, int64_t nodes, const Network& network,
                          double share);
