@@ -274,7 +274,7 @@ TEST_CASE("each bad input has its exit code and one line that names culprit and 
       {{"train", "--preset", "dem", "file"}, 2, "did you mean demo"},
       {{"train", "--bptt-mode", "chunk", "--bptt", "0", "file"}, 2, "at least 1"},
       {{"train", "reserved.txt"}, 65, "reserved.txt:2:3"},
-      {{"eval", "broken", "word.txt"}, 65, "input.files is missing"},
+      {{"eval", "broken", "word.txt"}, 65, "input.files: is missing"},
       {{"score", "run", "missing.txt"}, 66, "missing.txt"},
       {{"score", "run", "hollow"}, 66, "hollow"},
       {{"score", "run", "--unit", "log2"}, 2, "--unit"},
