@@ -30,6 +30,7 @@
 
 #include <doctest/doctest.h>
 
+#include "sanitizers.h"
 #include "text_files.h"
 
 using namespace tapestry;
@@ -341,7 +342,7 @@ TEST_CASE("a limit on memory that OpenBLAS would spin at is refused") {
     setrlimit(RLIMIT_AS, &low);
     return run_main("lm", [] { return ExitCode::ok; });
   });
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(TAPESTRY_ASAN) && !defined(TAPESTRY_TSAN)
   CHECK(ended.code == 71);
   CHECK(ended.err.find("the limit on memory of 195 MB is too low") != std::string::npos);
 #endif

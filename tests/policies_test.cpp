@@ -2,13 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "sanitizers.h"
 #include "server_model.h"
-
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer)
-#define TAPESTRY_TSAN
-#endif
-#endif
 
 using namespace tapestry;
 using namespace tapestry::test;

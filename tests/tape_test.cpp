@@ -9,17 +9,14 @@
 #include <tapestry/autograd/ops.h>
 
 #include "parameters.h"
+#include "sanitizers.h"
 
 using namespace tapestry;
 using test::gradient;
 using test::parameter;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(TAPESTRY_ASAN) || defined(TAPESTRY_TSAN)
 #define TAPESTRY_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define TAPESTRY_SANITIZED 1
-#endif
 #endif
 
 // Every allocation of this program is counted, so that a test can show that a step makes none. The
