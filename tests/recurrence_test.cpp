@@ -9,6 +9,7 @@
 #include <tapestry/tensor/storage.h>
 
 #include "compare.h"
+#include "sanitizers.h"
 
 using namespace tapestry;
 using namespace tapestry::testing;
@@ -162,9 +163,11 @@ TEST_CASE("a warm pass takes no memory from the system") {
     tape.backward(sum(rnn(x).y));
   };
   pass(), pass();
-  const int64_t before = storage_stats().allocations;
+  [[maybe_unused]] const int64_t before = storage_stats().allocations;
   pass();
+#ifndef TAPESTRY_ASAN  // where the pool is off
   CHECK(storage_stats().allocations == before);
+#endif
 }
 
 TEST_CASE("operands that do not fit are named") {
