@@ -37,12 +37,11 @@ inline constexpr bool kHasAllSteps<GRUCell> = true;
 template <class Cell>
 inline constexpr bool kHasAllSteps<WeightDrop<Cell>> = kHasAllSteps<Cell>;
 
-/// Whether run_at_once() does for this cell. Small weights stay with step(), where BLAS copies them
-/// quickly, and models of them keep their results to the bit.
+/// Whether run_at_once() does for this cell, one of kHasAllSteps. Small weights stay with step(),
+/// where BLAS copies them quickly, and models of them keep their results to the bit.
 template <class Cell>
 bool runs_at_once(const Cell& cell, const Bptt& bptt) {
   constexpr int64_t kSmall = 16384;
-  if constexpr (!kHasAllSteps<Cell>) return false;
   const bool truncates = bptt.mode == BpttMode::exact && recording.tape;
   const bool valid = bptt.mode != BpttMode::chunk || bptt.steps >= 1;
   return cell.w_hh.shape().numel() > kSmall && !truncates && valid && !bptt.frozen &&

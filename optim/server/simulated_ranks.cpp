@@ -37,7 +37,7 @@ SimulatedRanks::SimulatedRanks(std::vector<Tensor> agreed, std::vector<Rank> ran
 void SimulatedRanks::grant_next(double rounds) {
   std::vector<Pace> paces;
   for (const Seat& seat : seats_)
-    paces.push_back({static_cast<double>(options_.every), seat.stock});
+    paces.push_back({static_cast<double>(options_.every), seat.stock()});
   int64_t next = items_ - left_;
   const std::vector<int64_t> shares = grant(left_, paces, rounds);
   for (size_t r = 0; r < seats_.size(); ++r)
@@ -51,9 +51,7 @@ bool SimulatedRanks::round() {
     grant_next(3);
   }
   std::vector<int64_t> items;
-  for (const Seat& seat : seats_)
-    items.push_back(
-        std::min(options_.every, std::ssize(seat.granted) - static_cast<int64_t>(seat.begun)));
+  for (const Seat& seat : seats_) items.push_back(std::min(options_.every, seat.stock()));
   const Outer outer = outer_step(options_, items);
   for (Tensor& t : step_) t.fill_(0);
   for (size_t r = 0; r < seats_.size(); ++r)
@@ -93,7 +91,6 @@ void SimulatedRanks::train_round(Seat& seat, size_t n, double weight) {
       for (size_t k = 0; k < change.size(); ++k) change[k] = now[k] - base[k];
       add_change(step_[i].write<T>().data(), change.data(), std::ssize(change), weight);
     });
-  seat.stock = std::ssize(seat.granted) - static_cast<int64_t>(seat.begun);
 }
 
 }  // namespace tapestry

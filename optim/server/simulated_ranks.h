@@ -35,7 +35,7 @@ class SimulatedRanks {
     Rank rank;
     std::vector<int64_t> granted = {};
     size_t begun = 0;
-    int64_t stock = 0;  // granted and not begun, when the last round ended
+    int64_t stock() const { return std::ssize(granted) - static_cast<int64_t>(begun); }
   };
 
   void grant_next(double rounds);
