@@ -34,7 +34,8 @@ void Checkpoint::forget(Graph& graph, const Graph::Mark& before, std::span<Var* 
   graph.roll_back(before);
   for (size_t i = 0; i < results.size(); ++i)
     if (self->results_[i].recorded)
-      *results[i] = graph.placeholder("checkpoint", results[i]->value());
+      // A copy: a view, such as the last of many states, would keep all that it is a part of.
+      *results[i] = graph.placeholder("checkpoint", results[i]->value().clone());
   graph.add_segment(before.nodes, std::move(self));
 }
 

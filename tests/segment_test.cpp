@@ -51,6 +51,23 @@ TEST_CASE("a checkpoint gives the same gradients and keeps less") {
   CHECK(few <= 20);
 }
 
+TEST_CASE("a checkpoint whose result is a view keeps no more than that") {
+  const Parameter x = parameter({100}, 0.3);
+  Tape tape;
+  Tensor whole;
+  const Var y = checkpoint(
+      [&](const Var& v) {
+        const Var all = exp(v);
+        whole = all.value();
+        return narrow(all, 0, 0, 1);
+      },
+      Var(x));
+  CHECK(whole.unique());
+  tape.backward(sum(y));
+  CHECK(gradient(x)[0] == std::exp(0.3));
+  CHECK(gradient(x)[99] == 0);
+}
+
 TEST_CASE("a checkpoint passes a gradient check, nested and with several results") {
   const Tensor c = Tensor::full({3}, 0.5, f64);
   const GradReport report = gradcheck(
