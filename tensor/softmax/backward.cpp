@@ -37,10 +37,10 @@ void Chunk<T>::backward(int thread, int64_t block_begin, int64_t block_end, bool
       scale_h(thread, base_of_block);
     scaled_for = base_of_block;
 
-    const T* x = e + word * lanes;
+    const T* x = e + word * step;
     if (p.dweight) {
       T* dw = p.dweight + word * p.hidden;
-      const Strided<T> exponentials{x, lanes, 1};
+      const Strided<T> exponentials{x, step, 1};
       multiply<T>(n, whole, count, exponentials, rows, padded_hidden, dw, p.hidden, accumulate);
       if (rest > 0) {
         multiply<T>(n, L, count, exponentials, rows + whole, padded_hidden, last, L, false);
@@ -53,10 +53,12 @@ void Chunk<T>::backward(int thread, int64_t block_begin, int64_t block_end, bool
     }
     if (p.dbias)
       for (int64_t w = 0; w < n; ++w) {
-        Vec<T> all{};
-        for (int64_t t = 0; t < lanes; t += L) all += load(x + w * lanes + t) * load(f + t);
         T d = accumulate ? p.dbias[word + w] : T{0};
-        for (int64_t i = 0; i < L; ++i) d += all[i];
+        Vec<T> all{};
+        for (int64_t t = 0; !few() && t < lanes; t += L)
+          all += load(x + w * step + t) * load(f + t);
+        for (int64_t t = 0; few() && t < count; ++t) d += x[w * step + t] * f[t];
+        for (int64_t i = 0; !few() && i < L; ++i) d += all[i];
         p.dbias[word + w] = d;
       }
     for (int64_t t = 0; t < count; ++t) {

@@ -35,10 +35,7 @@ void run(const Problem<T>& p) {
   for (int64_t c = 0; c < chunks; ++c) {
     Interruption::point();
     const int64_t begin = vectors * c / chunks, end = vectors * (c + 1) / chunks;
-    chunk.first = begin * L;
-    chunk.count = std::min(end * L, p.rows) - begin * L;
-    chunk.lanes = (end - begin) * L;
-    chunk.transpose_in();
+    chunk.enter(begin * L, std::min(end * L, p.rows) - begin * L);
     const auto first_block = [&](int thread) { return blocks * thread / threads; };
     on_threads(threads, [&](int k) { chunk.forward(k, first_block(k), first_block(k + 1)); });
     chunk.join(threads);

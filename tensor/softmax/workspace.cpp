@@ -7,7 +7,7 @@ int64_t Chunk<T>::lay_out(Arena<T> arena, int64_t threads, int64_t widest) {
   const int64_t blocks = (p.words + kBlock - 1) / kBlock;
   const int64_t for_h = p.dh ? widest * padded_hidden : 0;
   const int64_t for_words = p.dweight || p.dbias ? threads * widest * padded_hidden : 0;
-  ht = arena.take(p.hidden * widest);
+  ht = arena.take(padded_hidden * widest);
   hp = arena.take(for_words);
   e = arena.take(p.words * widest);
   block_base = arena.take(blocks * widest);
@@ -31,15 +31,23 @@ Chunk<T>::Chunk(const Problem<T>& problem, int threads, int64_t widest)
 }
 
 template <class T>
-void Chunk<T>::transpose_in() {
-  for (int64_t t = 0; t < lanes; ++t)
+void Chunk<T>::enter(int64_t begin, int64_t tokens) {
+  constexpr int64_t L = kLanes<T>;
+  first = begin, count = tokens, lanes = (tokens + L - 1) / L * L;
+  step = count <= kFew && kFew < L && p.hidden >= L ? kFew : lanes;
+  const int64_t to_token = few() ? padded_hidden : 1, to_unit = few() ? 1 : lanes;
+  if (few()) std::fill_n(ht, kFew * padded_hidden, T{0});
+  // Rows of few tokens end with a vector that begins with zeros, as rows of weights are read.
+  const int64_t whole = few() ? p.hidden / L * L : p.hidden, skipped = padded_hidden - p.hidden;
+  for (int64_t t = 0; t < step; ++t)
     for (int64_t k = 0; k < p.hidden; ++k)
-      ht[k * lanes + t] = t < count ? p.h[(first + t) * p.hidden + k] : T{0};
+      ht[t * to_token + (k < whole ? k : k + skipped) * to_unit] =
+          t < count ? p.h[(first + t) * p.hidden + k] : T{0};
 }
 
 template Chunk<float>::Chunk(const Problem<float>&, int, int64_t);
 template Chunk<double>::Chunk(const Problem<double>&, int, int64_t);
-template void Chunk<float>::transpose_in();
-template void Chunk<double>::transpose_in();
+template void Chunk<float>::enter(int64_t, int64_t);
+template void Chunk<double>::enter(int64_t, int64_t);
 
 }  // namespace tapestry::fused_softmax

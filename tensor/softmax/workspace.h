@@ -39,6 +39,9 @@ struct Arena {
   }
 };
 
+/// So few tokens leave most of a vector empty: it holds their logits of several words then.
+inline constexpr int64_t kFew = 4;
+
 /// The arrays of one chunk of tokens; `lanes` of them, padded to whole vectors.
 template <class T>
 struct Chunk {
@@ -48,10 +51,11 @@ struct Chunk {
   const Problem<T>& p;
   int64_t padded_hidden;
   int64_t first = 0, count = 0, lanes = 0;  // which tokens
-  T* ht;                                    // (H, lanes): h transposed
+  int64_t step = 0;                         // from a word to the next in e: lanes, or kFew
+  T* ht;                                    // (H, lanes): h transposed; for few tokens (kFew, H)
   T* hp;          // (threads, count, padded H): h with rows of whole vectors, times what makes
                   // exponentials the gradient of z
-  T* e;           // (V, lanes): exp(z - base)
+  T* e;           // (V, step): exp(z - base)
   T* block_base;  // (blocks, lanes): the base that a block was computed with
   T* target_z;    // (lanes)
   T* part_base;   // (threads, lanes): the last base in a range of words ...
@@ -73,7 +77,10 @@ struct Chunk {
     return t < count && p.targets[first + t] != p.ignored ? p.scale[(first + t) * p.scale_step]
                                                           : T{0};
   }
-  void transpose_in();
+  /// Of `tokens` tokens from `begin`.
+  void enter(int64_t begin, int64_t tokens);
+  bool few() const { return step < lanes; }
+  void logits(int64_t word, int64_t n, T* z);
   void forward(int thread, int64_t block_begin, int64_t block_end);
   void add_to_mean(int thread, int64_t word, int64_t n);
   void join(int threads);
