@@ -50,7 +50,7 @@ struct ZoneoutOptions {
 };
 
 /// Zoneout (Krueger et al., 2017): with these probabilities a unit of the state stays as it was,
-/// and without a generator moves as far as it does on average.
+/// and without a generator moves as far as it does on average. Where both are 0 it is the cell.
 template <RecurrentCell Cell>
 struct Zoneout : Cell {
   using Options = ZoneoutOptions<Cell>;
@@ -71,8 +71,10 @@ struct Zoneout : Cell {
       require<ValueError>(chance >= 0 && chance < 1, "Zoneout: a probability of ", chance,
                           ", expected 0 <= p < 1");
   }
+  bool zones_out() const { return zoneout_output > 0 || zoneout_memory > 0; }
   Noise noise(const Packing& packing, Rng& rng) const {
     Noise out{draw_noise<Cell>(*this, packing, &rng), {}};
+    if (!zones_out()) return out;
     for (const Var& v : vars(this->zero(1))) {
       Shape shape = v.shape();
       shape[0] = packing.rows();

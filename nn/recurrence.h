@@ -36,12 +36,24 @@ template <>
 inline constexpr bool kHasAllSteps<GRUCell> = true;
 template <class Cell>
 inline constexpr bool kHasAllSteps<WeightDrop<Cell>> = kHasAllSteps<Cell>;
+template <class Cell>
+inline constexpr bool kHasAllSteps<Zoneout<Cell>> = kHasAllSteps<Cell>;  // where it is the cell
+
+/// The weights that these draws put in the place of w_hh; undefined: none.
+template <class Noise>
+Var drawn_weights(const Noise& noise) {
+  if constexpr (requires { noise.w_hh; }) return noise.w_hh;
+  if constexpr (requires { noise.cell; }) return drawn_weights(noise.cell);
+  return {};
+}
 
 /// Whether run_at_once() does for this cell, one of kHasAllSteps. Small weights stay with step(),
 /// where BLAS copies them quickly, and models of them keep their results to the bit.
 template <class Cell>
 bool runs_at_once(const Cell& cell, const Bptt& bptt) {
   constexpr int64_t kSmall = 16384;
+  if constexpr (requires { cell.zones_out(); })
+    if (cell.zones_out()) return false;
   const bool truncates = bptt.mode == BpttMode::exact && recording.tape;
   const bool valid = bptt.mode != BpttMode::chunk || bptt.steps >= 1;
   return cell.w_hh.shape().numel() > kSmall && !truncates && valid && !bptt.frozen &&
@@ -54,9 +66,7 @@ Unrolled<typename Cell::State> run_at_once(const Cell& cell, const Var& xw, cons
                                            const typename Cell::State& initial, const Bptt& bptt,
                                            const tapestry::NoiseOf<Cell>& noise) {
   require_batch(initial, p.batch());
-  Var w = cell.w_hh;
-  if constexpr (requires { noise.w_hh; })
-    if (noise.w_hh.defined()) w = noise.w_hh;
+  const Var drawn = drawn_weights(noise), w = drawn.defined() ? drawn : Var(cell.w_hh);
   Tensor offsets = Tensor::empty({p.steps() + 1}, i32);
   std::copy(p.offsets.begin(), p.offsets.end(), offsets.data<int32_t>());
   const auto all =

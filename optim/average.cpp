@@ -2,6 +2,12 @@
 
 namespace tapestry {
 
+void restart_averages(Optimizer& optimizer) {
+  for (ParameterState& state : optimizer.states())
+    if (const int slot = optimizer.rule_of(state).average(); slot >= 0)
+      for (const int i : {slot, slot + 1}) state.slots[static_cast<size_t>(i)].fill_(0);
+}
+
 AveragedValues::AveragedValues(Optimizer& optimizer) {
   for (const ParameterState& state : optimizer.states())
     if (optimizer.rule_of(state).average() >= 0)

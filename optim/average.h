@@ -85,6 +85,9 @@ struct Averaged {
   }
 };
 
+/// Forgets the averages: what comes begins new ones.
+void restart_averages(Optimizer& optimizer);
+
 /// While one is alive, the parameters hold their averages and are frozen: for evaluation, or to
 /// save a model. Its end brings the weights in training back.
 class AveragedValues {

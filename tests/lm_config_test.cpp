@@ -103,11 +103,11 @@ TEST_CASE(
       }
     }
   std::sort(accepted.begin(), accepted.end());
-  CHECK(accepted == std::vector<std::string>{"between", "cutoffs", "exchange_by_items",
-                                             "exchange_every", "group_lengths", "locked_dropout",
-                                             "outer", "outer_momentum", "outer_rate", "row_lr",
-                                             "row_optimizer", "samples", "schedule_steps",
-                                             "softmax", "unigram_bias", "weight_drop"});
+  CHECK(accepted == std::vector<std::string>{
+                        "average_after", "between", "cutoffs", "exchange_by_items",
+                        "exchange_every", "group_lengths", "locked_dropout", "outer",
+                        "outer_momentum", "outer_rate", "row_lr", "row_optimizer", "samples",
+                        "schedule_steps", "softmax", "unigram_bias", "weight_drop", "zoneout"});
   CHECK(has(message("model", "cutoffs", Json::parse("[5]")), "model.cutoffs belongs to"));
   CHECK_THROWS_AS(parse_config("{", "c"), FormatError);
   CHECK_THROWS_AS(parse_config("[]", "c"), FormatError);

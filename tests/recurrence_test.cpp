@@ -103,6 +103,9 @@ TEST_CASE("a sequence at once is what step after step gives") {
       const WeightDropOptions<Stepped<LSTMCell>> stepped{.p = 0.3, .cell = cell};
       same<WeightDrop<LSTMCell>, WeightDrop<Stepped<LSTMCell>>>({.cell = drops}, {.cell = stepped},
                                                                 dtype, lengths, "weight drop");
+      same<Zoneout<WeightDrop<LSTMCell>>, Zoneout<WeightDrop<Stepped<LSTMCell>>>>(
+          {.cell = {.cell = drops}}, {.cell = {.cell = stepped}}, dtype, lengths,
+          "with no zoneout");
     }
 }
 
@@ -121,7 +124,8 @@ TEST_CASE("it is one op, where the weights are large and the step is the library
   CHECK(has(ops(RNN<RNNCell>(5, 160, rng)), "rnn_recurrence"));
   CHECK(has(ops(RNN<LSTMCell>(5, 40, rng)), "lstm_gates"));
   CHECK(has(ops(RNN<Stepped<LSTMCell>>(5, 80, rng)), "lstm_gates"));
-  CHECK(has(ops(RNN<Zoneout<LSTMCell>>(5, 80, rng)), "lstm_gates"));
+  CHECK(has(ops(RNN<Zoneout<WeightDrop<LSTMCell>>>(5, 80, rng)), "lstm_recurrence"));
+  CHECK(has(ops(RNN<Zoneout<LSTMCell>>(5, 80, rng, {.cell = {.memory = 0.1}})), "lstm_gates"));
   CHECK(has(ops(RNN<LSTMCell>(5, 80, rng, {.bptt = {BpttMode::exact, 2}})), "lstm_gates"));
 }
 

@@ -18,10 +18,10 @@ const app::EnumNames<DType> kTypes{{"float", f32}, {"double", f64}};
 
 /// Fields that the runs of earlier versions lack, which were trained as the defaults say.
 constexpr std::string_view kAdded[] = {
-    "cutoffs",           "softmax",        "samples",        "unigram_bias",
-    "row_optimizer",     "row_lr",         "locked_dropout", "weight_drop",
-    "group_lengths",     "schedule_steps", "between",        "exchange_every",
-    "exchange_by_items", "outer",          "outer_rate",     "outer_momentum"};
+    "cutoffs",        "softmax",        "samples",           "unigram_bias",  "row_optimizer",
+    "row_lr",         "locked_dropout", "weight_drop",       "group_lengths", "schedule_steps",
+    "between",        "exchange_every", "exchange_by_items", "outer",         "outer_rate",
+    "outer_momentum", "zoneout",        "average_after"};
 
 const app::Check any;
 using app::number, app::one_of, app::whole_number;
@@ -62,6 +62,7 @@ void for_each_model(Settings& s, F&& f) {
   f("dropout", s.dropout, number(0, 1, app::Ends::open_high));
   f("locked_dropout", s.locked_dropout, any);
   f("weight_drop", s.weight_drop, number(0, 1, app::Ends::open_high));
+  f("zoneout", s.zoneout, number(0, 1, app::Ends::open_high));
   f("dtype", s.dtype, kTypes);
 }
 
@@ -88,6 +89,7 @@ void for_each_training(Settings& s, F&& f) {
   f("schedule_steps", s.schedule_steps, whole_number(0));
   f("epochs", s.epochs, whole_number(1));
   f("stream", s.stream, any);
+  f("average_after", s.average_after, whole_number(0));
   f("max_steps", s.max_steps, whole_number(0));
   f("max_tokens", s.max_tokens, whole_number(0));
   f("max_time", s.max_time, number(0));

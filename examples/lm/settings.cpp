@@ -188,6 +188,7 @@ std::string describe_model(const TrainSettings& s) {
   if (s.dropout > 0)
     out += fmt::format(", {}dropout {:g}", s.locked_dropout ? "locked " : "", s.dropout);
   if (s.weight_drop > 0) out += fmt::format(", weight drop {:g}", s.weight_drop);
+  if (s.zoneout > 0) out += fmt::format(", zoneout {:g}", s.zoneout);
   return out + (s.dtype == f64 ? ", double" : ", float");
 }
 

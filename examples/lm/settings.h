@@ -49,7 +49,7 @@ struct ParallelSettings {
 struct TrainSettings {
   InputSettings input;
   ModelShape model;
-  double dropout = 0, weight_drop = 0;
+  double dropout = 0, weight_drop = 0, zoneout = 0;
   bool locked_dropout = false;  // one mask for all words of a sentence
   DType dtype = f32;
 
@@ -71,6 +71,7 @@ struct TrainSettings {
   int64_t warmup = 0;                 // updates
   int64_t schedule_steps = 0;         // updates over which cosine and linear run; 0: all epochs
   bool stream = false;                // the state of one sentence is where the next one begins
+  int64_t average_after = 0;          // epochs without a better loss; 0: weights are not averaged
   int64_t max_steps = 0, max_tokens = 0, patience = 0;  // 0: no limit; patience in epochs
   double max_time = 0;                                  // seconds
   uint64_t seed = 1;

@@ -87,6 +87,13 @@ void add_learning_options(app::Command& command, TrainSettings& s) {
   app::add_count(command, "--schedule-steps", s.schedule_steps,
                  "updates over which the schedule runs (0: those of all epochs)")
       ->group(training);
+  command
+      .add_option(
+          "--average-after", s.average_after,
+          "when the held-out loss has not fallen for N epochs, the model becomes the average "
+          "of its weights from then on (0: never)")
+      ->check(whole_number(0))
+      ->group(training);
   app::add_choice<bool>(command, "--state", s.stream, {{"sentence", false}, {"stream", true}},
                         "where a sentence begins: at zero, or in the state of the one before it")
       ->group(training);
@@ -276,6 +283,10 @@ void add_options(app::Command& command, TrainSettings& s) {
                 "with one mask for all words of a sentence")
       ->group("Model");
   command.add_option("--weight-drop", s.weight_drop, "probability of dropping a recurrent weight")
+      ->check(number(0, 1, app::Ends::open_high))
+      ->group("Model");
+  command
+      .add_option("--zoneout", s.zoneout, "probability that a unit of the state stays as it was")
       ->check(number(0, 1, app::Ends::open_high))
       ->group("Model");
   add_objective_options(command, s.softmax, s.samples, s.model.cutoffs);

@@ -33,7 +33,8 @@ struct LanguageModel {
   /// (Jozefowicz, Zaremba & Sutskever, 2015). Throws ValueError for a cell that is not known.
   LanguageModel(const ModelShape& shape, Rng& rng, DType dtype = f32);
 
-  /// Of units on embeddings, between layers, and before the softmax; and of recurrent weights.
+  /// Of units on embeddings, between layers, and before the softmax; of recurrent weights;
+  /// and of steps.
   void set_dropout(const Dropouts& p);
 
   /// What training minimises: the sum over the tokens divided by the number of sentences. `rng`

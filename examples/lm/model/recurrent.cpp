@@ -28,7 +28,8 @@ class LayersOf final : public Recurrent::Layers {
   Bptt& bptt() override { return rnn_.bptt; }
   void set_dropout(const Dropouts& p) override {
     rnn_.dropout = p.units, rnn_.locked_dropout = p.locked;
-    for (Cell& cell : rnn_.cells) cell.weight_drop = p.weights;
+    for (Cell& cell : rnn_.cells)
+      cell.weight_drop = p.weights, cell.zoneout_output = cell.zoneout_memory = p.steps;
   }
 
  private:
@@ -55,10 +56,11 @@ class LayersOf final : public Recurrent::Layers {
 
 std::unique_ptr<Recurrent::Layers> make_layers(const ModelShape& shape, Rng& rng, DType dtype) {
   const auto make = [&]<class Cell>() -> std::unique_ptr<Recurrent::Layers> {
-    using Drops = WeightDrop<Cell>;
-    return std::make_unique<LayersOf<Drops>>(RNN<Drops>(
-        shape.embed, shape.hidden, rng,
-        {.layers = shape.layers, .cell = {.p = 0, .cell = {.bias = shape.bias, .dtype = dtype}}}));
+    using Drops = Zoneout<WeightDrop<Cell>>;
+    return std::make_unique<LayersOf<Drops>>(
+        RNN<Drops>(shape.embed, shape.hidden, rng,
+                   {.layers = shape.layers,
+                    .cell = {.cell = {.p = 0, .cell = {.bias = shape.bias, .dtype = dtype}}}}));
   };
   if (shape.cell == "rnn") return make.template operator()<RNNCell>();
   if (shape.cell == "gru") return make.template operator()<GRUCell>();

@@ -21,9 +21,10 @@ struct State {
 };
 
 /// What training drops at random: units, with one mask for all steps of a sentence where it is
-/// locked (Gal & Ghahramani, 2016), and recurrent weights (Merity, Keskar & Socher, 2018).
+/// locked (Gal & Ghahramani, 2016), recurrent weights (Merity, Keskar & Socher, 2018), and steps of
+/// a unit of the state (zoneout; Krueger et al., 2017).
 struct Dropouts {
-  double units = 0, weights = 0;
+  double units = 0, weights = 0, steps = 0;
   bool locked = false;
 };
 
@@ -69,7 +70,7 @@ class Recurrent {
   /// How far errors flow back.
   const Bptt& bptt() const { return layers_->bptt(); }
   void set_bptt(const Bptt& bptt) { layers_->bptt() = bptt; }
-  /// Of units between layers, and of weights.
+  /// Of units between layers, of weights, and of steps.
   void set_dropout(const Dropouts& p) { layers_->set_dropout(p); }
 
  private:

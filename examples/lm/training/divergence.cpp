@@ -6,6 +6,13 @@
 #include <cmath>
 
 namespace tapestry::lm {
+namespace {
+
+bool is_hopeless(double loss, int64_t vocabulary) {
+  return loss > 2 * std::log(static_cast<double>(vocabulary)) + 1;
+}
+
+}  // namespace
 
 app::UserError diverged(const Position& position, const std::string& who, const std::string& what,
                         const std::string& kept) {
@@ -56,10 +63,6 @@ bool is_finite(const LanguageModel& model, const Batch& batch, Rng rng) try {
   return false;
 }
 
-bool is_hopeless(double loss, int64_t vocabulary) {
-  return loss > 2 * std::log(static_cast<double>(vocabulary)) + 1;
-}
-
 void LossWatch::add(double nats, int64_t tokens) {
   constexpr int64_t kUpdates = 50, kTokens = 1000;
   ++updates_, tokens_ += tokens, nats_ += nats;
@@ -71,14 +74,12 @@ void LossWatch::add(double nats, int64_t tokens) {
   updates_ = tokens_ = 0, nats_ = 0;
 }
 
-std::string describe_hopeless(double loss, int64_t vocabulary) {
-  return fmt::format("the loss is {:.4g}, where a model that knows nothing has ln V = {:.2f}", loss,
-                     std::log(static_cast<double>(vocabulary)));
-}
-
-std::string LossWatch::describe() const {
-  return fmt::format("{}; it has been so for {} updates", describe_hopeless(mean_, vocabulary_),
-                     for_updates_);
+std::string LossWatch::despair(double loss) const {
+  if (!hopeless() && !is_hopeless(loss, vocabulary_)) return "";
+  const std::string what =
+      fmt::format("the loss is {:.4g}, where a model that knows nothing has ln V = {:.2f}",
+                  hopeless() ? mean_ : loss, std::log(static_cast<double>(vocabulary_)));
+  return hopeless() ? fmt::format("{}; it has been so for {} updates", what, for_updates_) : what;
 }
 
 }  // namespace tapestry::lm

@@ -31,19 +31,16 @@ std::string blame(const LanguageModel& model, const Batch& batch, Rng rng, std::
 /// Whether the gradient of the batch is finite.
 bool is_finite(const LanguageModel& model, const Batch& batch, Rng rng);
 
-/// Far above ln V, the loss of a model that knows nothing.
-bool is_hopeless(double loss, int64_t vocabulary);
-/// "the loss is 53.1, where a model that knows nothing has ln V = 8.99"
-std::string describe_hopeless(double loss, int64_t vocabulary);
-
-/// Notices that the loss stays hopeless: a mean over at least 50 updates and 1000 tokens, three
-/// times in a row.
+/// Notices that the loss stays hopeless, far above ln V, that of a model that knows nothing: a mean
+/// over at least 50 updates and 1000 tokens, three times in a row.
 class LossWatch {
  public:
   explicit LossWatch(int64_t vocabulary) : vocabulary_(vocabulary) {}
   void add(double nats, int64_t tokens);
   bool hopeless() const { return in_a_row_ >= 3; }
-  std::string describe() const;
+  /// "the loss is 53.1, where a model that knows nothing has ln V = 8.99" of what was added, or of
+  /// this loss; empty where there is hope.
+  std::string despair(double loss) const;
 
  private:
   int64_t vocabulary_, updates_ = 0, tokens_ = 0, in_a_row_ = 0, for_updates_ = 0;

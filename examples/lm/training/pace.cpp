@@ -67,7 +67,7 @@ double seconds_of_evaluation(const LanguageModel& model, const Data& data) {
 }  // namespace
 
 int64_t updates_in_time(const TrainSettings& s, const Data& data) try {
-  constexpr double kTrial = 1.0 / 30, kMostOfTrial = 3, kReserve = 0.97;
+  constexpr double kTrial = 1.0 / 30, kMostOfTrial = 10, kReserve = 0.97;
   Items items(s, data.train);
   items.begin(0);
   LanguageModel model = initial_model(s, data.vocabulary);

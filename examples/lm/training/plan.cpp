@@ -143,7 +143,8 @@ void print_memory(const TrainSettings& s, const Data& data, const Sizes& bytes_o
   }
   line("text", static_cast<double>(4 * (data.train.ids.size() + data.valid.ids.size())));
   fmt::print("{:<22}{:>10}\n", "memory, about", bytes(sum));
-  fmt::print("checkpoint            {:>10}  each, {} kept\n", bytes(bytes_of.all + slots),
+  const double models = s.average_after > 0 ? 2 : 1;  // what trains, and its average
+  fmt::print("checkpoint            {:>10}  each, {} kept\n", bytes(models * bytes_of.all + slots),
              s.keep + 1);
 }
 

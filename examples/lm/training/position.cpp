@@ -27,6 +27,7 @@ void Position::save(NamedTensors& out) const {
   for_each_number(*this, [&](const char* name, auto value) { out.put(name, value); });
   if (valid_loss) out.put("valid_loss", *valid_loss);
   if (piece > 0) out.put("piece", piece);
+  if (averaged > 0) out.put("averaged", averaged);
   out.put("loss", loss());
 }
 
@@ -35,6 +36,7 @@ void Position::load(const NamedTensors& in) {
     value = in.number<std::remove_reference_t<decltype(value)>>(name);
   });
   piece = in.metadata.contains("piece") ? in.number<int64_t>("piece") : 0;
+  averaged = in.metadata.contains("averaged") ? in.number<int64_t>("averaged") : 0;
   valid_loss.reset();
   if (in.metadata.contains("valid_loss")) valid_loss = in.number<double>("valid_loss");
 }

@@ -42,6 +42,7 @@ struct Position {
   std::optional<double> valid_loss;  // as last evaluated
   double best_loss = std::numeric_limits<double>::infinity();  // held-out, else of training
   int64_t best_epoch = 0, best_updates = 0;
+  int64_t averaged = 0;  // whole epochs after which averages of the weights began; 0: they did not
 
   /// What the run is judged by.
   double loss() const { return valid_loss.value_or(epoch ? train_loss : of_epoch.mean()); }

@@ -100,6 +100,11 @@ std::vector<std::string> first_loss(const LanguageModel& model, const EncodedCor
   return out;
 }
 
+std::string describe_staleness(const ServerStats& stats) {
+  return fmt::format("stale p50 {} p99 {}", stats.staleness_quantile(0.5),
+                     stats.staleness_quantile(0.99));
+}
+
 std::vector<std::string> samples(const LanguageModel& model, const Vocabulary& vocabulary,
                                  const TextSettings& text, uint64_t seed) {
   const Reader read = reader(model);

@@ -10,6 +10,7 @@
 #include <tapestry/examples/lm/model/language_model.h>
 #include <tapestry/examples/lm/text/data.h>
 #include <tapestry/examples/lm/training/position.h>
+#include <tapestry/optim/server/stats.h>
 
 namespace tapestry::lm {
 
@@ -41,6 +42,9 @@ app::Status training_status(const StatusNumbers& numbers, const Position& positi
 /// Before any update a model knows nothing but the biases of its softmax, so its loss is near what
 /// they alone give, ln V where they are 0: both, and a warning where it is not so.
 std::vector<std::string> first_loss(const LanguageModel& model, const EncodedCorpus& text);
+
+/// "stale p50 0 p99 5"
+std::string describe_staleness(const ServerStats& stats);
 
 /// Two sentences drawn from the model.
 std::vector<std::string> samples(const LanguageModel& model, const Vocabulary& vocabulary,

@@ -1,20 +1,26 @@
 #include <tapestry/examples/lm/training/rule.h>
 
+#include <tapestry/optim/average.h>
+
 #include <algorithm>
 
 namespace tapestry::lm {
 namespace {
 
 UpdateRule rule_named(const std::string& name, double lr, const TrainSettings& s) {
-  if (name == "adam") return Adam{.lr = lr};
+  const auto made = [&](auto rule) -> UpdateRule {
+    if (s.average_after > 0) return Averaged<decltype(rule)>{rule};
+    return rule;
+  };
+  if (name == "adam") return made(Adam{.lr = lr});
   if (name == "adamw") {
     AdamW rule{.lr = lr};
     rule.weight_decay = s.weight_decay;
-    return rule;
+    return made(rule);
   }
-  if (name == "rmsprop") return RMSProp{.lr = lr};
-  if (name == "adagrad") return Adagrad{.lr = lr};
-  return SGD{.lr = lr, .momentum = s.momentum, .weight_decay = s.weight_decay};
+  if (name == "rmsprop") return made(RMSProp{.lr = lr});
+  if (name == "adagrad") return made(Adagrad{.lr = lr});
+  return made(SGD{.lr = lr, .momentum = s.momentum, .weight_decay = s.weight_decay});
 }
 
 }  // namespace

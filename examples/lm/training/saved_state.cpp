@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <tapestry/examples/lm/training/averages.h>
 #include <tapestry/examples/lm/training/fingerprint.h>
 #include <tapestry/examples/lm/training/saved_state.h>
 #include <tapestry/nn/checkpoint.h>
@@ -36,7 +37,9 @@ uint64_t fingerprint(const LanguageModel& model) {
 
 NamedTensors saved_state(const Training& t, const std::string& data, bool streamed) {
   NamedTensors out;
-  share_tensors(t.model, out, "model.");
+  share_tensors(t.model, out, t.position.averaged > 0 ? "training." : "model.");
+  if (const auto averaged = averages_of(t.position, t.optimizer))
+    to_tensors(t.model, out, "model.");
   t.optimizer.share(out);
   t.schedule.save(out);
   t.position.save(out);
@@ -53,10 +56,10 @@ void restore(const Training& t, const NamedTensors& in, const std::string& data,
   if (!in.metadata.contains("data")) return from_tensors(t.model, in, "model.");
   require<FormatError>(in.text("data") == data, where,
                        ": the text or the vocabulary is not that of the run to resume");
-  from_tensors(t.model, in, "model.");
+  t.position.load(in);
+  from_tensors(t.model, in, t.position.averaged > 0 ? "training." : "model.");
   t.optimizer.load(in);
   t.schedule.load(in);
-  t.position.load(in);
   t.carried.piece = t.position.piece;
   if (carries(t, streamed)) load_carried(in, t.model, t.carried);
 }

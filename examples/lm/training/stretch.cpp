@@ -9,8 +9,9 @@ std::string reason_to_end(const TrainSettings& s, const Position& position, doub
   if (s.max_steps > 0 && position.updates >= s.max_steps) return "--max-steps";
   if (s.max_tokens > 0 && position.tokens >= s.max_tokens) return "--max-tokens";
   if (s.max_time > 0 && seconds >= s.max_time) return "--max-time";
-  if (s.patience > 0 && position.item == 0 && position.epoch - position.best_epoch >= s.patience)
-    return fmt::format("--patience: no better since epoch {}", position.best_epoch);
+  const int64_t since = std::max(position.best_epoch, position.averaged);
+  if (s.patience > 0 && position.item == 0 && position.epoch - since >= s.patience)
+    return fmt::format("--patience: no better since epoch {}", since);
   return "";
 }
 

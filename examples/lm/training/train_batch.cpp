@@ -11,7 +11,10 @@ namespace tapestry::lm {
 LanguageModel initial_model(const TrainSettings& s) {
   Rng rng(s.seed);
   LanguageModel model(s.model, rng, s.dtype);
-  model.set_dropout({.units = s.dropout, .weights = s.weight_drop, .locked = s.locked_dropout});
+  model.set_dropout({.units = s.dropout,
+                     .weights = s.weight_drop,
+                     .steps = s.zoneout,
+                     .locked = s.locked_dropout});
   model.rnn.set_bptt(s.bptt);
   return model;
 }

@@ -33,8 +33,8 @@ Trainer::Trainer(const TrainSettings& settings, const Data& data,
   if (s_.max_time > 0) progress.max_seconds = std::max(1.0, s_.max_time - position_.seconds);
   progress_.emplace(items_.total_tokens(), progress, static_cast<double>(position_.tokens));
   began_ = std::chrono::steady_clock::now();
-  seconds_before_ = position_.seconds;
-  tokens_before_ = position_.tokens, updates_before_ = position_.updates;
+  seconds_before_ = position_.seconds, tokens_before_ = position_.tokens;
+  updates_before_ = position_.updates;
 }
 
 TrainResult Trainer::run() {
@@ -48,15 +48,16 @@ TrainResult Trainer::run() {
   while (goes_on()) {
     train_on();
     if (watch_.hopeless()) check_hope(recent_loss_);
-    if (position_.item == items_.size()) {
+    if (position_.item == items_.size())
       finish_epoch();
-    } else if (save_due_ || app::save_requested().exchange(false)) {
+    else if (save_due_ || app::save_requested().exchange(false))
       save(false);
-    }
     if (signal()) stop_here();
-    if (sample_due_ && cluster_.first())
+    if (sample_due_ && cluster_.first()) {
+      const auto averaged = averages();
       for (const std::string& line : samples(model_, data_.vocabulary, s_.input.text, s_.seed))
         progress_->log("sample  " + line);
+    }
   }
   finish_run();
   result.position = position_;
@@ -64,7 +65,7 @@ TrainResult Trainer::run() {
   result.whole_epochs = position_.item == 0 && position_.piece == 0;
   result.seconds = progress_->seconds();
   result.tokens = position_.tokens - tokens_before_;
-  result.fingerprint = hex(fingerprint(model_));
+  result.fingerprint = model_fingerprint();
   result.server = stats_;
   return result;
 }
@@ -209,6 +210,7 @@ void Trainer::add_metrics(double train_loss, std::optional<double> valid_loss) {
 std::optional<double> Trainer::held_out_loss() {
   if (!data_.has_valid()) return {};
   const auto pause = progress_->pause();
+  const auto averaged = averages();
   const double latest = s_.max_time + std::max(0.1 * s_.max_time, std::min(s_.max_time, 10.0));
   const HeldOut out = evaluate_held_out(
       model_, data_, items_.streamed(),
@@ -240,10 +242,10 @@ void Trainer::finish_epoch() {
   std::string line = fmt::format("epoch {}/{}  {}", position_.epoch, s_.epochs,
                                  describe_losses(s_, position_, data_));
   if (lowered) line += fmt::format("  lr -> {:.3g}", learning_rate());
-  if (items_.round() == 1 && s_.parallel.workers > 1)
-    line += fmt::format("  stale p50 {} p99 {}", stats_.staleness_quantile(0.5),
-                        stats_.staleness_quantile(0.99));
-  progress_->log(line + "  params " + hex(fingerprint(model_)));
+  if (items_.round() == 1 && s_.parallel.workers > 1) line += "  " + describe_staleness(stats_);
+  progress_->log(line + "  params " + model_fingerprint());
+  if (begin_averages(s_, position_, server_.optimizer()))
+    progress_->log("from here on the model is the average of its weights");
   save(best);
 }
 
@@ -259,7 +261,7 @@ void Trainer::finish_early() {
   const double epochs = static_cast<double>(position_.epoch) +
                         static_cast<double>(position_.item) / static_cast<double>(items_.size());
   progress_->log(fmt::format("{:.2f} epochs  {}  params {}", epochs,
-                             describe_losses(s_, position_, data_), hex(fingerprint(model_))));
+                             describe_losses(s_, position_, data_), model_fingerprint()));
   Position end = position_;
   position_ = before;
   position_.best_loss = end.best_loss, position_.best_epoch = end.best_epoch;
@@ -317,14 +319,11 @@ void Trainer::round_diverged(const std::string& what) {
 }
 
 void Trainer::check_hope(double loss) const {
-  if (!watch_.hopeless() && !is_hopeless(loss, s_.model.vocabulary)) return;
-  throw diverged(
-      position_, "",
-      watch_.hopeless() ? watch_.describe() : describe_hopeless(loss, s_.model.vocabulary),
-      position_.best_updates > 0
-          ? fmt::format("{}/best, after {} updates with loss {:.4g}, is kept", s_.output,
-                        position_.best_updates, position_.best_loss)
-          : "");
+  const std::string what = watch_.despair(loss);
+  if (what.empty()) return;
+  const std::string best = fmt::format("{}/best, after {} updates with loss {:.4g}, is kept",
+                                       s_.output, position_.best_updates, position_.best_loss);
+  throw diverged(position_, "", what, position_.best_updates > 0 ? best : "");
 }
 
 void Trainer::save(bool best) {

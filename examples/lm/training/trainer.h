@@ -14,6 +14,7 @@
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/run_directory.h>
 #include <tapestry/examples/lm/text/data.h>
+#include <tapestry/examples/lm/training/averages.h>
 #include <tapestry/examples/lm/training/checkpoint.h>
 #include <tapestry/examples/lm/training/divergence.h>
 #include <tapestry/examples/lm/training/items.h>
@@ -86,6 +87,11 @@ class Trainer {
   void add_metrics(double train_loss, std::optional<double> valid_loss);
 
   // ---- between stretches
+  auto averages() { return averages_of(position_, server_.optimizer()); }
+  std::string model_fingerprint() {
+    const auto averaged = averages();
+    return hex(fingerprint(model_));
+  }
   /// Of the held-out text, if there is one. It has as long again as --max-time, but at most 10 s or
   /// a tenth of it: nothing where that is over.
   std::optional<double> held_out_loss();
