@@ -241,6 +241,7 @@ TEST_CASE("without an option that says what to learn, a text decides") {
   asked.parallel.threads = 1;
   asked.quality = true;
   CHECK(defaults_of(asked).preset == "quality");
+  CHECK(defaults_of(asked).average_after == 1);
   asked.quality = false;
   asked.model.hidden = 20;
   CHECK(config_text(defaults_of(asked)) == config_text(TrainSettings()));

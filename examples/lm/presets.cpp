@@ -73,7 +73,7 @@ TrainSettings chosen(const std::string& preset, const TrainSettings& asked) {
   s.weight_drop = quality && size <= 3e7 ? 0.3 : 0;
   s.locked_dropout = true;
   s.softmax = "sampled";
-  s.samples = 256;
+  s.samples = quality ? 1024 : 256;
   s.unigram_bias = true;
   s.bptt.mode = BpttMode::full;
   s.batch = 8;
@@ -83,6 +83,12 @@ TrainSettings chosen(const std::string& preset, const TrainSettings& asked) {
   s.row_optimizer = "adagrad";
   s.row_lr = 0.1;
   s.schedule = "linear";
+  if (quality &&
+      size < 4e6) {  // so many epochs that it learns all it can: then averages are better
+    s.schedule = "constant";
+    s.lr = 0.002;
+    s.average_after = 1;
+  }
   s.epochs = 100;
   s.patience = quality ? 10 : 5;
   s.max_time = quality ? 600 : 60;

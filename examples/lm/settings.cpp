@@ -213,9 +213,14 @@ std::string describe_training(const TrainSettings& s) {
       s.row_optimizer.empty() ? "" : fmt::format(", rows {} lr {:g}", s.row_optimizer, s.row_lr);
   const std::string objective =
       s.sampled() ? fmt::format("sampled softmax of {}, ", s.samples) : "";
-  return fmt::format("{}{} lr {:g} {}{}, {}, {} sentence{} per update, {} epoch{}, seed {}",
-                     objective, s.optimizer, s.lr, s.schedule, rows, describe_bptt(s.bptt), s.batch,
-                     s.batch == 1 ? "" : "s", s.epochs, s.epochs == 1 ? "" : "s", s.seed);
+  const std::string averages =
+      s.average_after > 0
+          ? fmt::format(", averages after {} epochs without progress", s.average_after)
+          : "";
+  return fmt::format("{}{} lr {:g} {}{}{}, {}, {} sentence{} per update, {} epoch{}, seed {}",
+                     objective, s.optimizer, s.lr, s.schedule, rows, averages,
+                     describe_bptt(s.bptt), s.batch, s.batch == 1 ? "" : "s", s.epochs,
+                     s.epochs == 1 ? "" : "s", s.seed);
 }
 
 std::string train_loss_name(const TrainSettings& s) {
