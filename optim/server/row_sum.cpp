@@ -93,6 +93,7 @@ RowSum::RowSum(Communicator& ranks, std::vector<Table> tables)
     const Tensor& now = tables_[i].now;
     sums_.push_back(Tensor::zeros({own.end - own.begin, now.size(1)}, now.dtype()));
     touched_.emplace_back(static_cast<size_t>(own.end - own.begin));
+    squares_.emplace_back(static_cast<size_t>(own.end - own.begin));
   }
 }
 
@@ -139,8 +140,10 @@ bool RowSum::step(const std::function<Outer(const std::vector<Bytes>&)>& outer) 
   for (size_t i = 0; i < sums_.size(); ++i) {
     sums_[i].fill_(0);
     std::fill(touched_[i].begin(), touched_[i].end(), 0);
+    std::fill(squares_[i].begin(), squares_[i].end(), 0);
   }
-  for (size_t r = 0; r < in_.size(); ++r) add(in_[r], step.weights[r]);
+  for (size_t r = 0; r < in_.size(); ++r) add(in_[r], step.weights[r], step.diverse);
+  if (step.diverse) scale_diverse();
   if (step.momentum > 0) apply_momentum(step.momentum);
   std::fill(out_.begin(), out_.end(), result());
   ranks_.start(out_, in_);
@@ -148,7 +151,7 @@ bool RowSum::step(const std::function<Outer(const std::vector<Bytes>&)>& outer) 
   return false;
 }
 
-void RowSum::add(const Bytes& from, double weight) {
+void RowSum::add(const Bytes& from, double weight, bool diverse) {
   Unpacker unpacker(from);
   std::vector<std::byte> head(head_bytes_);
   unpacker.get(std::span(head));
@@ -159,7 +162,18 @@ void RowSum::add(const Bytes& from, double weight) {
       take_rows<T>(unpacker, sums_[i].size(0), width, [&](int64_t first, int64_t n, const T* x) {
         std::fill_n(touched_[i].begin() + first, n, 1);
         add_change(sums_[i].template data<T>() + first * width, x, n * width, weight);
+        if (diverse)
+          add_squares(
+              std::span(squares_[i]).subspan(static_cast<size_t>(first), static_cast<size_t>(n)), x,
+              width);
       });
+    });
+}
+
+void RowSum::scale_diverse() {
+  for (size_t i = 0; i < sums_.size(); ++i)
+    dispatch("exchange", sums_[i].dtype(), [&](auto zero) {
+      scale_by_diversity(squares_[i], sums_[i].data<decltype(zero)>(), sums_[i].size(1));
     });
 }
 

@@ -36,7 +36,8 @@ class RowSum {
   enum class Stage { idle, to_owners, to_all };
 
   Part part(size_t table, int owner) const;
-  void add(const Bytes& from, double weight);
+  void add(const Bytes& from, double weight, bool diverse);
+  void scale_diverse();
   void apply_momentum(double momentum);
   Bytes result() const;
 
@@ -49,6 +50,7 @@ class RowSum {
   // Of the rows owned here, of each table:
   std::vector<Tensor> sums_, momenta_;
   std::vector<std::vector<char>> touched_;
+  std::vector<std::vector<double>> squares_;
 };
 
 }  // namespace tapestry
