@@ -83,11 +83,9 @@ void take_rows(Unpacker& from, int64_t rows, int64_t width, F&& f) {
 }  // namespace
 
 RowSum::RowSum(Communicator& ranks, std::vector<Table> tables)
-    : ranks_(ranks), tables_(std::move(tables)), elements_before_{0} {
+    : ranks_(ranks), tables_(std::move(tables)) {
   const auto n = static_cast<size_t>(ranks.size());
   out_.resize(n), in_.resize(n), heads_.resize(n);
-  for (const Table& t : tables_)
-    elements_before_.push_back(elements_before_.back() + t.now.numel());
   for (size_t i = 0; i < tables_.size(); ++i) {
     const Part own = part(i, ranks.rank());
     const Tensor& now = tables_[i].now;
@@ -97,17 +95,11 @@ RowSum::RowSum(Communicator& ranks, std::vector<Table> tables)
   }
 }
 
-/// Elements are dealt out evenly; a row belongs to the owner of its first one.
+/// Of every table as much: where few rows of one change and all of another, a rank that owned the
+/// other alone would receive while the rest waits.
 RowSum::Part RowSum::part(size_t table, int owner) const {
-  const Tensor& now = tables_[table].now;
-  const int64_t rows = now.size(0), width = std::max<int64_t>(1, now.size(1));
-  const auto first_row_from = [&](int64_t rank) {
-    const int64_t element = elements_before_.back() / ranks_.size() * rank +
-                            elements_before_.back() % ranks_.size() * rank / ranks_.size() -
-                            elements_before_[table];
-    return std::clamp<int64_t>((element + width - 1) / width, 0, rows);
-  };
-  return {first_row_from(owner), owner + 1 == ranks_.size() ? rows : first_row_from(owner + 1)};
+  const int64_t rows = tables_[table].now.size(0), ranks = ranks_.size();
+  return {rows * owner / ranks, rows * (owner + 1) / ranks};
 }
 
 void RowSum::start(std::span<const std::byte> head) {

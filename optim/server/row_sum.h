@@ -43,7 +43,6 @@ class RowSum {
 
   Communicator& ranks_;
   std::vector<Table> tables_;
-  std::vector<int64_t> elements_before_;  // in the tables before each, and in all
   std::vector<Bytes> out_, in_, heads_;
   size_t head_bytes_ = 0;
   Stage stage_ = Stage::idle;
