@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <ctime>
 #include <mutex>
 #include <thread>
 
@@ -188,6 +190,24 @@ TEST_CASE("1 to 8 ranks, uneven shares, ranks without data, one item in all, non
         check_equal(out);
         CHECK(out.done == first(items));
       }
+}
+
+TEST_CASE("a rank that waits sleeps") {
+  // One item for two ranks, and that one sleeps: nobody computes, so nobody may use a core. A
+  // spinning rank would use one or more; a crowded machine makes it less, not more.
+  using std::chrono::milliseconds;
+  for (const Between between : {Between::local, Between::sync}) {
+    CAPTURE(static_cast<int>(between));
+    const std::clock_t cpu = std::clock();
+    const auto start = std::chrono::steady_clock::now();
+    train({.items = 1,
+           .options = {.update = UpdatePolicy::sync, .ranks = {.between = between}},
+           .before = [](int, int64_t) { std::this_thread::sleep_for(milliseconds(1500)); }});
+    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
+    const double used = static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC;
+    CAPTURE(used);
+    CHECK(used < 0.3 * wall.count());
+  }
 }
 
 TEST_CASE("rounds by items repeat to the bit, and recorded ones by time replay") {

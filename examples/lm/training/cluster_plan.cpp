@@ -106,7 +106,7 @@ NodeCosts measure_node(const TrainSettings& s, const Data& data) {
 }
 
 double RoundPlan::seconds() const {
-  return std::max(train_seconds + pack_seconds, exchange_seconds);
+  return std::max(train_seconds, exchange_seconds) + pack_seconds;
 }
 
 RoundPlan plan_round(const NodeCosts& costs, int64_t nodes, const Network& network, double tokens) {
@@ -125,7 +125,8 @@ double shortest_interval(const NodeCosts& costs, int64_t nodes, const Network& n
                          double share) {
   const RoundPlan plan = plan_round(costs, nodes, network, 1);
   return costs.tokens_per_second *
-         std::max(plan.pack_seconds / share, plan.exchange_seconds / (1 + share));
+         std::max(plan.pack_seconds / share,
+                  (plan.exchange_seconds + plan.pack_seconds) / (1 + share));
 }
 
 void print_cluster_plan(const TrainSettings& s, const Data& data) {
