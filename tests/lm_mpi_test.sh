@@ -52,7 +52,7 @@ ranks 2 two --workers 2 --update sync --between sync &&
   lm train "${options[@]}" --workers 4 --update sync -o four > out 2> err && same two four
 verdict $? '2 ranks of 2 workers are 4 workers'
 
-for outer in average sum momentum; do
+for outer in average sum diversity momentum; do
   for i in 1 2; do
     ranks 3 "items$i" --exchange-by items --exchange-every 300 --outer $outer --overwrite
   done
@@ -66,6 +66,9 @@ verdict $? '8 ranks, 3 sentences'
 lm synth --size 300 2> /dev/null > text
 timeout 300 mpirun -n 2 lm train text --stream 100 --epochs 1 --hidden 8 -o streamed > out 2> err
 verdict $? '--stream'
+each=$(( $(nproc) / 2 )); each=$(( each < 1 ? 1 : each > 4 ? 4 : each ))
+timeout 300 mpirun -n 2 lm train text --epochs 1 -o shared > out 2> err && grep -q "2 of $each worker" err
+verdict $? 'ranks of one machine share its processors'
 
 options[3]=6000  # long enough to be interrupted
 lm train "${options[@]}" --workers 2 --update sync -o whole > out 2> err
