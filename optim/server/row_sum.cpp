@@ -9,19 +9,20 @@ namespace {
 // within the part, then their values.
 constexpr int64_t kAll = -1;
 
-/// The part of the table that begins at row `first`, less its base.
+/// A part of the table, less its base.
 struct Changes {
   const RowSum::Table& table;
-  int64_t first, rows;
+  RowSum::Part part;
+  int64_t rows = part.count();
   int64_t width() const { return table.now.size(1); }
 
   template <class T>
   const T* now(int64_t row) const {
-    return table.now.data<T>() + (first + row) * width();
+    return table.now.data<T>() + part.row(row) * width();
   }
   template <class T>
   const T* base(int64_t row) const {
-    return table.base.defined() ? table.base.data<T>() + (first + row) * width() : nullptr;
+    return table.base.defined() ? table.base.data<T>() + part.row(row) * width() : nullptr;
   }
 };
 
@@ -87,19 +88,16 @@ RowSum::RowSum(Communicator& ranks, std::vector<Table> tables)
   const auto n = static_cast<size_t>(ranks.size());
   out_.resize(n), in_.resize(n), heads_.resize(n);
   for (size_t i = 0; i < tables_.size(); ++i) {
-    const Part own = part(i, ranks.rank());
+    const int64_t own = part(i, ranks.rank()).count();
     const Tensor& now = tables_[i].now;
-    sums_.push_back(Tensor::zeros({own.end - own.begin, now.size(1)}, now.dtype()));
-    touched_.emplace_back(static_cast<size_t>(own.end - own.begin));
-    squares_.emplace_back(static_cast<size_t>(own.end - own.begin));
+    sums_.push_back(Tensor::zeros({own, now.size(1)}, now.dtype()));
+    touched_.emplace_back(static_cast<size_t>(own));
+    squares_.emplace_back(static_cast<size_t>(own));
   }
 }
 
-/// Of every table as much: where few rows of one change and all of another, a rank that owned the
-/// other alone would receive while the rest waits.
 RowSum::Part RowSum::part(size_t table, int owner) const {
-  const int64_t rows = tables_[table].now.size(0), ranks = ranks_.size();
-  return {rows * owner / ranks, rows * (owner + 1) / ranks};
+  return {tables_[table].now.size(0), owner, ranks_.size()};
 }
 
 void RowSum::start(std::span<const std::byte> head) {
@@ -107,8 +105,7 @@ void RowSum::start(std::span<const std::byte> head) {
   for (size_t r = 0; r < out_.size(); ++r) {
     out_[r].assign(head.begin(), head.end());
     for (size_t i = 0; i < tables_.size(); ++i) {
-      const Part p = part(i, static_cast<int>(r));
-      const Changes changes{tables_[i], p.begin, p.end - p.begin};
+      const Changes changes{tables_[i], part(i, static_cast<int>(r))};
       dispatch("exchange", tables_[i].now.dtype(), [&](auto zero) {
         using T = decltype(zero);
         put_rows<T>(out_[r], changes, changed<T>(changes));
@@ -183,7 +180,7 @@ Bytes RowSum::result() const {
   for (size_t i = 0; i < sums_.size(); ++i)
     dispatch("exchange", sums_[i].dtype(), [&](auto zero) {
       const Table table{sums_[i], {}};
-      put_rows<decltype(zero)>(out, {table, 0, sums_[i].size(0)}, touched_[i]);
+      put_rows<decltype(zero)>(out, {table, {sums_[i].size(0)}}, touched_[i]);
     });
   return out;
 }
@@ -195,8 +192,13 @@ void RowSum::visit(const Visit& f) const {
       dispatch("exchange", tables_[i].now.dtype(), [&](auto zero) {
         using T = decltype(zero);
         const Part p = part(i, static_cast<int>(r));
-        take_rows<T>(unpacker, p.end - p.begin, tables_[i].now.size(1),
-                     [&](int64_t first, int64_t n, const T* x) { f(i, p.begin + first, n, x); });
+        const int64_t width = tables_[i].now.size(1);
+        take_rows<T>(unpacker, p.count(), width, [&](int64_t first, int64_t n, const T* x) {
+          for (int64_t k = first, end = first + n, next = 0; k < end; k = next) {
+            next = std::min(end, (k / Part::kBlock + 1) * Part::kBlock);
+            f(i, p.row(k), next - k, x + (k - first) * width);
+          }
+        });
       });
   }
 }
