@@ -19,7 +19,8 @@ void check(int code, const char* call) {
   fail<Error>(call, ": ", text);
 }
 
-// Sizes go first, then what is not empty, in pieces that an int can count.
+// Sizes go first, then what is not empty, in pieces that MPI sends at once: for larger ones it asks
+// the receiver first, piece by piece, which over TCP costs up to half of the rate.
 class MpiRank : public Communicator {
  public:
   MpiRank(int* argc, char*** argv) {
@@ -44,7 +45,7 @@ class MpiRank : public Communicator {
 
   void start(std::vector<Bytes>& out, std::vector<Bytes>& in) override {
     in_ = &in, sizes_known_ = false;
-    requests_.clear();
+    requests_.clear(), tested_ = 0;
     for (size_t r = 0; r < out.size(); ++r) sizes_out_[r] = static_cast<int64_t>(out[r].size());
     for (int r = 0; r < size_; ++r) {
       if (r == rank_) continue;
@@ -63,12 +64,15 @@ class MpiRank : public Communicator {
         if (known_ != rank_ && !receive_from(known_)) return false;
       known_ = 0, sizes_known_ = true;
     }
-    int flag = 0;
-    for (int i = 0; i < kTests && flag == 0; ++i)
-      check(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &flag,
-                        MPI_STATUSES_IGNORE),
-            "MPI_Testall");
-    return flag != 0;
+    for (int failed = 0; tested_ < requests_.size();) {
+      int flag = 0;
+      check(MPI_Test(&requests_[tested_], &flag, MPI_STATUS_IGNORE), "MPI_Test");
+      if (flag)
+        ++tested_;
+      else if (++failed == kTests)
+        return false;
+    }
+    return true;
   }
 
   bool called() override {
@@ -86,8 +90,8 @@ class MpiRank : public Communicator {
 
  private:
   static constexpr int kSizes = 1, kBytes = 2;  // tags
-  static constexpr int kTests = 8;              // each moves some pieces of long messages
-  static constexpr size_t kPiece = size_t{1} << 30;
+  static constexpr int kTests = 8;              // each moves some pieces
+  static constexpr size_t kPiece = size_t{1} << 15;
 
   /// Once the size of that rank's message is here, asks for the message.
   bool receive_from(int r) {
@@ -128,6 +132,7 @@ class MpiRank : public Communicator {
   std::vector<Bytes>* in_ = nullptr;
   std::vector<int64_t> sizes_out_, sizes_in_;
   std::vector<MPI_Request> requests_;
+  size_t tested_ = 0;                  // those before are done
   std::vector<size_t> size_requests_;  // where in requests_
   bool sizes_known_ = false;
 };

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <ctime>
 #include <mutex>
 #include <thread>
 
@@ -139,7 +141,8 @@ TEST_CASE("local ranks end equal and do every item once, under every policy and 
   for (const UpdatePolicy policy :
        {UpdatePolicy::async, UpdatePolicy::sync, UpdatePolicy::ssp, UpdatePolicy::critical,
         UpdatePolicy::critical_push, UpdatePolicy::hogwild})
-    for (const OuterStep outer : {OuterStep::average, OuterStep::sum, OuterStep::momentum})
+    for (const OuterStep outer :
+         {OuterStep::average, OuterStep::sum, OuterStep::diversity, OuterStep::momentum})
       for (const bool by_items : {false, true})
         for (const int workers : {1, 2}) {
 #ifdef TAPESTRY_TSAN  // races by design
@@ -189,6 +192,24 @@ TEST_CASE("1 to 8 ranks, uneven shares, ranks without data, one item in all, non
       }
 }
 
+TEST_CASE("a rank that waits sleeps") {
+  // One item for two ranks, and that one sleeps: nobody computes, so nobody may use a core. A
+  // spinning rank would use one or more; a crowded machine makes it less, not more.
+  using std::chrono::milliseconds;
+  for (const Between between : {Between::local, Between::sync}) {
+    CAPTURE(static_cast<int>(between));
+    const std::clock_t cpu = std::clock();
+    const auto start = std::chrono::steady_clock::now();
+    train({.items = 1,
+           .options = {.update = UpdatePolicy::sync, .ranks = {.between = between}},
+           .before = [](int, int64_t) { std::this_thread::sleep_for(milliseconds(1500)); }});
+    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
+    const double used = static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC;
+    CAPTURE(used);
+    CHECK(used < 0.3 * wall.count());
+  }
+}
+
 TEST_CASE("rounds by items repeat to the bit, and recorded ones by time replay") {
   Case c{.ranks = 4,
          .items = 40,
@@ -209,28 +230,59 @@ TEST_CASE("rounds by items repeat to the bit, and recorded ones by time replay")
   CHECK(distance(recorded.states[0], again.states[0]) == 0);
 }
 
-TEST_CASE(
-    "an exchange at the end of a round without overlap is the average, or the sum, of models") {
+/// Of two changes of a row, what the outer step makes of their sum.
+double factor(OuterStep outer, const Tensor& one, const Tensor& other) {
+  if (outer == OuterStep::average) return 0.5;
+  const double whole = squared_norm(one + other);
+  const double parts = squared_norm(one) + squared_norm(other);
+  return outer == OuterStep::diversity && parts < whole ? parts / whole : 1;
+}
+
+TEST_CASE("an exchange at the end of a round without overlap is the outer step of the changes") {
   // One item each, in one round: what each rank changes follows from the initial model alone.
-  for (const OuterStep outer : {OuterStep::average, OuterStep::sum}) {
+  for (const OuterStep outer : {OuterStep::average, OuterStep::sum, OuterStep::diversity}) {
     const Outcome out =
         train({.ranks = 2,
                .items = 2,
                .options = {.ranks = {.every = 1, .by_items = true, .outer = outer}}});
     const auto items = make_items(2);
-    Model initial, expected;
-    auto to = parameters(expected), from = parameters(initial);
-    for (const Tensor& ids : items) {
-      Model alone;
-      ParameterServer<Model> server(alone, SGD{.lr = 0.05});
-      server.run(1, [&](Model& m, Worker& w, int64_t) { w.update([&] { return m.loss(ids); }); });
-      auto one = parameters(alone);
-      for (size_t i = 0; i < to.size(); ++i)
-        to[i].parameter->value().add_(one[i].parameter->value() - from[i].parameter->value(),
-                                      outer == OuterStep::sum ? 1 : 0.5);
+    Model expected, models[2];
+    for (size_t r = 0; r < 2; ++r) {
+      ParameterServer<Model> server(models[r], SGD{.lr = 0.05});
+      server.run(1,
+                 [&](Model& m, Worker& w, int64_t) { w.update([&] { return m.loss(items[r]); }); });
+    }
+    const auto to = parameters(expected), one = parameters(models[0]),
+               other = parameters(models[1]);
+    for (size_t i = 0; i < to.size(); ++i) {
+      Tensor all = as_rows(to[i].parameter->value());
+      for (int64_t r = 0; r < all.size(0); ++r) {
+        Tensor row = all.narrow(0, r, 1);
+        const Tensor a = as_rows(one[i].parameter->value()).narrow(0, r, 1) - row,
+                     b = as_rows(other[i].parameter->value()).narrow(0, r, 1) - row;
+        row.add_(a + b, factor(outer, a, b));
+      }
     }
     CHECK(distance(expected, *out.models[0]) < 1e-12);
   }
+}
+
+TEST_CASE("diversity: equal changes become their mean, those with nothing in common their sum") {
+  const std::vector<float> equal{3, 4}, along{3, 0}, across{0, 4}, back{-3, 0};
+  const auto step = [](std::vector<std::vector<float>> changes) {
+    std::vector<float> sum(2);
+    std::vector<double> squares(1);
+    for (const std::vector<float>& change : changes) {
+      add_change(sum.data(), change.data(), 2, 1);
+      add_squares(squares, change.data(), 2);
+    }
+    scale_by_diversity(squares, sum.data(), 2);
+    return sum;
+  };
+  CHECK(step({equal, equal, equal}) == equal);
+  CHECK(step({along, across}) == equal);
+  CHECK(step({along, {0, 0}}) == along);
+  CHECK(step({along, back}) == std::vector<float>{0, 0});
 }
 
 TEST_CASE(

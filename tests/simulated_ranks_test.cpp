@@ -90,7 +90,8 @@ TEST_CASE("simulated ranks give the bits of ranks that exchange by items") {
   for (const int ranks : {2, 3, 5})
     for (const int64_t items : {int64_t{50}, kItems, int64_t{7}, int64_t{1}})
       for (const int64_t every : {1, 3, 100})
-        for (const OuterStep outer : {OuterStep::average, OuterStep::sum, OuterStep::momentum}) {
+        for (const OuterStep outer :
+             {OuterStep::average, OuterStep::sum, OuterStep::diversity, OuterStep::momentum}) {
           CAPTURE(ranks);
           CAPTURE(items);
           CAPTURE(every);

@@ -5,6 +5,7 @@
 #include <tapestry/examples/lm/text/text.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
@@ -51,12 +52,20 @@ double text_size(const InputSettings& input) {
   return sum;
 }
 
+/// Ranks of this job on this machine, as Open MPI's and MPICH's mpirun tell them.
+unsigned ranks_here() {
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"})
+    if (const char* count = std::getenv(name))
+      return std::max(1U, static_cast<unsigned>(std::strtoul(count, nullptr, 10)));
+  return 1;
+}
+
 /// Threads that train, where nothing asks for one or for another use of them.
 int64_t workers_for(const TrainSettings& asked) {
   constexpr unsigned kMost = 4;  // more make gradients too stale for short runs
   const ParallelSettings& p = asked.parallel;
   const bool one = p.threads > 1 || p.simulate > 0 || asked.stream || asked.verify_resume;
-  return one ? 1 : std::clamp(std::thread::hardware_concurrency(), 1U, kMost);
+  return one ? 1 : std::clamp(std::thread::hardware_concurrency() / ranks_here(), 1U, kMost);
 }
 
 /// A good model in a minute ("fast"), or a better one in ten. Chosen on a text of 1.1 MB by its

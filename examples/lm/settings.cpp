@@ -76,7 +76,10 @@ const std::vector<std::pair<std::string, Between>>& between_names() {
 
 const std::vector<std::pair<std::string, OuterStep>>& outer_names() {
   static const std::vector<std::pair<std::string, OuterStep>> names = {
-      {"average", OuterStep::average}, {"sum", OuterStep::sum}, {"momentum", OuterStep::momentum}};
+      {"average", OuterStep::average},
+      {"sum", OuterStep::sum},
+      {"diversity", OuterStep::diversity},
+      {"momentum", OuterStep::momentum}};
   return names;
 }
 

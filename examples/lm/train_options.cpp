@@ -200,13 +200,16 @@ void add_output_options(app::Command& command, TrainSettings& s) {
 void add_exchange_options(app::Command& command, ParallelSettings& p, const std::string& group) {
   command
       .add_option("--exchange-every", p.exchange_every,
-                  "tokens of a rank between exchanges, for --between local")
+                  "tokens of a rank between exchanges, for --between local; more ranks need "
+                  "fewer")
       ->check(whole_number(1))
       ->group(group);
-  app::add_choice<OuterStep>(command, "--outer", p.outer, outer_names(),
-                             "what becomes of the ranks' changes")
+  app::add_choice<OuterStep>(
+      command, "--outer", p.outer, outer_names(),
+      "what becomes of the ranks' changes: their mean, their sum, the sum of what "
+      "differs, or a mean with momentum")
       ->group(group);
-  command.add_option("--outer-rate", p.outer_rate, "factor of their mean")
+  command.add_option("--outer-rate", p.outer_rate, "factor of the mean, for average and momentum")
       ->check(number(0, 100, app::Ends::open_low))
       ->group(group);
   command

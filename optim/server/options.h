@@ -19,9 +19,12 @@ class Communicator;
 /// ranks in each round, as one process with all these workers would, to the same bits; `local`
 /// exchanges what each has changed now and then.
 enum class Between { sync, local };
-/// What becomes of the changes of a round: their mean, weighted by items; their sum; or their mean
-/// with a momentum from round to round (blockwise model updates; Chen & Huo, 2016).
-enum class OuterStep { average, sum, momentum };
+/// What becomes of the changes of a round: their mean, weighted by items; their sum; their sum,
+/// each row times the diversity of its changes, sum of |change|^2 / |sum of changes|^2 (Yin et al.,
+/// 2018), where that is below 1: between the mean of changes that are equal and the sum of those
+/// that have nothing in common; or their mean with a momentum from round to round (blockwise model
+/// updates; Chen & Huo, 2016).
+enum class OuterStep { average, sum, diversity, momentum };
 
 /// A round of one rank, in items that it had begun, for RankOptions::replay.
 struct RecordedRound {

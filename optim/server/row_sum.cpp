@@ -9,19 +9,20 @@ namespace {
 // within the part, then their values.
 constexpr int64_t kAll = -1;
 
-/// The part of the table that begins at row `first`, less its base.
+/// A part of the table, less its base.
 struct Changes {
   const RowSum::Table& table;
-  int64_t first, rows;
+  RowSum::Part part;
+  int64_t rows = part.count();
   int64_t width() const { return table.now.size(1); }
 
   template <class T>
   const T* now(int64_t row) const {
-    return table.now.data<T>() + (first + row) * width();
+    return table.now.data<T>() + part.row(row) * width();
   }
   template <class T>
   const T* base(int64_t row) const {
-    return table.base.defined() ? table.base.data<T>() + (first + row) * width() : nullptr;
+    return table.base.defined() ? table.base.data<T>() + part.row(row) * width() : nullptr;
   }
 };
 
@@ -83,30 +84,20 @@ void take_rows(Unpacker& from, int64_t rows, int64_t width, F&& f) {
 }  // namespace
 
 RowSum::RowSum(Communicator& ranks, std::vector<Table> tables)
-    : ranks_(ranks), tables_(std::move(tables)), elements_before_{0} {
+    : ranks_(ranks), tables_(std::move(tables)) {
   const auto n = static_cast<size_t>(ranks.size());
   out_.resize(n), in_.resize(n), heads_.resize(n);
-  for (const Table& t : tables_)
-    elements_before_.push_back(elements_before_.back() + t.now.numel());
   for (size_t i = 0; i < tables_.size(); ++i) {
-    const Part own = part(i, ranks.rank());
+    const int64_t own = part(i, ranks.rank()).count();
     const Tensor& now = tables_[i].now;
-    sums_.push_back(Tensor::zeros({own.end - own.begin, now.size(1)}, now.dtype()));
-    touched_.emplace_back(static_cast<size_t>(own.end - own.begin));
+    sums_.push_back(Tensor::zeros({own, now.size(1)}, now.dtype()));
+    touched_.emplace_back(static_cast<size_t>(own));
+    squares_.emplace_back(static_cast<size_t>(own));
   }
 }
 
-/// Elements are dealt out evenly; a row belongs to the owner of its first one.
 RowSum::Part RowSum::part(size_t table, int owner) const {
-  const Tensor& now = tables_[table].now;
-  const int64_t rows = now.size(0), width = std::max<int64_t>(1, now.size(1));
-  const auto first_row_from = [&](int64_t rank) {
-    const int64_t element = elements_before_.back() / ranks_.size() * rank +
-                            elements_before_.back() % ranks_.size() * rank / ranks_.size() -
-                            elements_before_[table];
-    return std::clamp<int64_t>((element + width - 1) / width, 0, rows);
-  };
-  return {first_row_from(owner), owner + 1 == ranks_.size() ? rows : first_row_from(owner + 1)};
+  return {tables_[table].now.size(0), owner, ranks_.size()};
 }
 
 void RowSum::start(std::span<const std::byte> head) {
@@ -114,8 +105,7 @@ void RowSum::start(std::span<const std::byte> head) {
   for (size_t r = 0; r < out_.size(); ++r) {
     out_[r].assign(head.begin(), head.end());
     for (size_t i = 0; i < tables_.size(); ++i) {
-      const Part p = part(i, static_cast<int>(r));
-      const Changes changes{tables_[i], p.begin, p.end - p.begin};
+      const Changes changes{tables_[i], part(i, static_cast<int>(r))};
       dispatch("exchange", tables_[i].now.dtype(), [&](auto zero) {
         using T = decltype(zero);
         put_rows<T>(out_[r], changes, changed<T>(changes));
@@ -139,8 +129,10 @@ bool RowSum::step(const std::function<Outer(const std::vector<Bytes>&)>& outer) 
   for (size_t i = 0; i < sums_.size(); ++i) {
     sums_[i].fill_(0);
     std::fill(touched_[i].begin(), touched_[i].end(), 0);
+    std::fill(squares_[i].begin(), squares_[i].end(), 0);
   }
-  for (size_t r = 0; r < in_.size(); ++r) add(in_[r], step.weights[r]);
+  for (size_t r = 0; r < in_.size(); ++r) add(in_[r], step.weights[r], step.diverse);
+  if (step.diverse) scale_diverse();
   if (step.momentum > 0) apply_momentum(step.momentum);
   std::fill(out_.begin(), out_.end(), result());
   ranks_.start(out_, in_);
@@ -148,7 +140,7 @@ bool RowSum::step(const std::function<Outer(const std::vector<Bytes>&)>& outer) 
   return false;
 }
 
-void RowSum::add(const Bytes& from, double weight) {
+void RowSum::add(const Bytes& from, double weight, bool diverse) {
   Unpacker unpacker(from);
   std::vector<std::byte> head(head_bytes_);
   unpacker.get(std::span(head));
@@ -159,7 +151,18 @@ void RowSum::add(const Bytes& from, double weight) {
       take_rows<T>(unpacker, sums_[i].size(0), width, [&](int64_t first, int64_t n, const T* x) {
         std::fill_n(touched_[i].begin() + first, n, 1);
         add_change(sums_[i].template data<T>() + first * width, x, n * width, weight);
+        if (diverse)
+          add_squares(
+              std::span(squares_[i]).subspan(static_cast<size_t>(first), static_cast<size_t>(n)), x,
+              width);
       });
+    });
+}
+
+void RowSum::scale_diverse() {
+  for (size_t i = 0; i < sums_.size(); ++i)
+    dispatch("exchange", sums_[i].dtype(), [&](auto zero) {
+      scale_by_diversity(squares_[i], sums_[i].data<decltype(zero)>(), sums_[i].size(1));
     });
 }
 
@@ -177,7 +180,7 @@ Bytes RowSum::result() const {
   for (size_t i = 0; i < sums_.size(); ++i)
     dispatch("exchange", sums_[i].dtype(), [&](auto zero) {
       const Table table{sums_[i], {}};
-      put_rows<decltype(zero)>(out, {table, 0, sums_[i].size(0)}, touched_[i]);
+      put_rows<decltype(zero)>(out, {table, {sums_[i].size(0)}}, touched_[i]);
     });
   return out;
 }
@@ -189,8 +192,13 @@ void RowSum::visit(const Visit& f) const {
       dispatch("exchange", tables_[i].now.dtype(), [&](auto zero) {
         using T = decltype(zero);
         const Part p = part(i, static_cast<int>(r));
-        take_rows<T>(unpacker, p.end - p.begin, tables_[i].now.size(1),
-                     [&](int64_t first, int64_t n, const T* x) { f(i, p.begin + first, n, x); });
+        const int64_t width = tables_[i].now.size(1);
+        take_rows<T>(unpacker, p.count(), width, [&](int64_t first, int64_t n, const T* x) {
+          for (int64_t k = first, end = first + n, next = 0; k < end; k = next) {
+            next = std::min(end, (k / Part::kBlock + 1) * Part::kBlock);
+            f(i, p.row(k), next - k, x + (k - first) * width);
+          }
+        });
       });
   }
 }

@@ -17,6 +17,19 @@ class RowSum {
     Tensor now, base;
   };
 
+  /// The rows of a table that a rank owns: blocks, dealt out in turn, so that it is as much for all
+  /// where some rows change more than others (frequent words come first). An exchange lasts as long
+  /// as that of the rank with most.
+  struct Part {
+    int64_t rows, owner = 0, ranks = 1;  // of the table
+    static constexpr int64_t kBlock = 16;
+    int64_t count() const {
+      const int64_t turn = kBlock * ranks, left = rows % turn - kBlock * owner;
+      return rows / turn * kBlock + (left < 0 ? 0 : left < kBlock ? left : kBlock);
+    }
+    int64_t row(int64_t k) const { return (k / kBlock * ranks + owner) * kBlock + k % kBlock; }
+  };
+
   RowSum(Communicator& ranks, std::vector<Table> tables);
 
   /// Begins to sum what the tables hold now. Each rank's `head` goes to all before it.
@@ -30,25 +43,23 @@ class RowSum {
   void visit(const Visit& f) const;
 
  private:
-  struct Part {  // the rows of a table that a rank owns
-    int64_t begin = 0, end = 0;
-  };
   enum class Stage { idle, to_owners, to_all };
 
   Part part(size_t table, int owner) const;
-  void add(const Bytes& from, double weight);
+  void add(const Bytes& from, double weight, bool diverse);
+  void scale_diverse();
   void apply_momentum(double momentum);
   Bytes result() const;
 
   Communicator& ranks_;
   std::vector<Table> tables_;
-  std::vector<int64_t> elements_before_;  // in the tables before each, and in all
   std::vector<Bytes> out_, in_, heads_;
   size_t head_bytes_ = 0;
   Stage stage_ = Stage::idle;
   // Of the rows owned here, of each table:
   std::vector<Tensor> sums_, momenta_;
   std::vector<std::vector<char>> touched_;
+  std::vector<std::vector<double>> squares_;
 };
 
 }  // namespace tapestry

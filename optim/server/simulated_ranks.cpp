@@ -13,6 +13,8 @@ std::vector<Tensor> zeros_like(const std::vector<Tensor>& tensors) {
   return out;
 }
 
+int64_t width(const Tensor& t) { return as_rows(t).size(1); }
+
 }  // namespace
 
 SimulatedRanks::SimulatedRanks(std::vector<Tensor> agreed, std::vector<Rank> ranks,
@@ -30,6 +32,7 @@ SimulatedRanks::SimulatedRanks(std::vector<Tensor> agreed, std::vector<Rank> ran
   require<ValueError>(lag >= 1 && lag <= options.every, "SimulatedRanks: lag is ", lag,
                       ", expected 1 to ", options.every, ", the items of a round");
   for (Rank& rank : ranks) seats_.push_back({std::move(rank)});
+  for (const Tensor& t : step_) squares_.emplace_back(static_cast<size_t>(as_rows(t).size(0)));
   grant_next(2);
 }
 
@@ -54,8 +57,13 @@ bool SimulatedRanks::round() {
   for (const Seat& seat : seats_) items.push_back(std::min(options_.every, seat.stock()));
   const Outer outer = outer_step(options_, items);
   for (Tensor& t : step_) t.fill_(0);
+  for (std::vector<double>& squares : squares_) std::fill(squares.begin(), squares.end(), 0);
   for (size_t r = 0; r < seats_.size(); ++r)
-    train_round(seats_[r], static_cast<size_t>(items[r]), outer.weights[r]);
+    train_round(seats_[r], static_cast<size_t>(items[r]), outer.weights[r], outer.diverse);
+  for (size_t i = 0; outer.diverse && i < step_.size(); ++i)
+    dispatch("exchange", step_[i].dtype(), [&](auto zero) {
+      scale_by_diversity(squares_[i], step_[i].write<decltype(zero)>().data(), width(step_[i]));
+    });
   if (outer.momentum > 0) {
     if (momentum_.empty()) momentum_ = zeros_like(step_);
     for (size_t i = 0; i < step_.size(); ++i) {
@@ -72,7 +80,7 @@ void SimulatedRanks::train(Seat& seat, size_t n) {
   seat.begun += n;
 }
 
-void SimulatedRanks::train_round(Seat& seat, size_t n, double weight) {
+void SimulatedRanks::train_round(Seat& seat, size_t n, double weight, bool diverse) {
   if (under_way_) {
     for (size_t i = 0; i < agreed_.size(); ++i) sent_[i].copy_(seat.rank.states[i].leaf->value);
     const size_t before = std::min(n, static_cast<size_t>(lag_));
@@ -90,6 +98,7 @@ void SimulatedRanks::train_round(Seat& seat, size_t n, double weight) {
               *base = agreed_[i].read<T>().data();
       for (size_t k = 0; k < change.size(); ++k) change[k] = now[k] - base[k];
       add_change(step_[i].write<T>().data(), change.data(), std::ssize(change), weight);
+      if (diverse) add_squares(squares_[i], change.data(), width(step_[i]));
     });
 }
 

@@ -40,9 +40,10 @@ class SimulatedRanks {
 
   void grant_next(double rounds);
   void train(Seat& seat, size_t n);
-  void train_round(Seat& seat, size_t n, double weight);
+  void train_round(Seat& seat, size_t n, double weight, bool diverse);
 
   std::vector<Tensor> agreed_, sent_, change_, step_, momentum_;
+  std::vector<std::vector<double>> squares_;  // of the rows of the step's changes
   std::vector<Seat> seats_;
   const RankOptions options_;
   const int64_t lag_;

@@ -144,7 +144,7 @@ if (( EUID == 0 )) && link 1gbit 2> err; then
   ratio 'reference, sampled softmax, 100 Mbit/s' -- "${over[@]}" 40000 "${reference[@]}" "${sampled[@]}" -- "${one[@]}" "${reference[@]}" "${sampled[@]}"
   ratio 'reference, full softmax, 100 Mbit/s, every 60000 tokens' -- "${over[@]}" 60000 "${reference[@]}" -- "${one[@]}" "${reference[@]}"
   predicted 100m 20000 25000
-  predicted 100m 4000 8000
+  predicted 100m 4000 16000
 else
   echo "links of limited speed: skipped ($( (( EUID )) && echo 'not root' || tail -n 1 err))"
 fi

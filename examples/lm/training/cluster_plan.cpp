@@ -106,7 +106,7 @@ NodeCosts measure_node(const TrainSettings& s, const Data& data) {
 }
 
 double RoundPlan::seconds() const {
-  return std::max(train_seconds + pack_seconds, exchange_seconds);
+  return std::max(train_seconds, exchange_seconds) + pack_seconds;
 }
 
 RoundPlan plan_round(const NodeCosts& costs, int64_t nodes, const Network& network, double tokens) {
@@ -125,7 +125,8 @@ double shortest_interval(const NodeCosts& costs, int64_t nodes, const Network& n
                          double share) {
   const RoundPlan plan = plan_round(costs, nodes, network, 1);
   return costs.tokens_per_second *
-         std::max(plan.pack_seconds / share, plan.exchange_seconds / (1 + share));
+         std::max(plan.pack_seconds / share,
+                  (plan.exchange_seconds + plan.pack_seconds) / (1 + share));
 }
 
 void print_cluster_plan(const TrainSettings& s, const Data& data) {
@@ -145,7 +146,7 @@ void print_cluster_plan(const TrainSettings& s, const Data& data) {
   fmt::print("{:<22}{:>10}  tokens, {:.2f} s of training: costs {:.1f} %, {}\n", "local, every",
              s.parallel.exchange_every, plan.train_seconds, 100 * plan.cost(),
              speed(every, plan.seconds()));
-  fmt::print("{:<22}{:>10.0f}  tokens\n", "under 5 % from",
+  fmt::print("{:<22}{:>10.0f}  tokens (the loss is the better the shorter)\n", "under 5 % from",
              std::ceil(shortest_interval(costs, nodes, network, 0.05)));
   const double item = costs.tokens_per_item * static_cast<double>(s.parallel.workers);
   const double sync = item / costs.tokens_per_second + sync_exchange_seconds(costs, nodes, network);

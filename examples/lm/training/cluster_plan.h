@@ -25,8 +25,8 @@ NodeCosts measure_node(const TrainSettings& settings, const Data& data);
 /// A round of local ranks.
 struct RoundPlan {
   double train_seconds = 0, exchange_seconds = 0, pack_seconds = 0;
-  /// Of a round: packing does not overlap, and an exchange that takes longer makes the next one
-  /// wait.
+  /// Of a round: training and the exchange overlap, whichever takes longer; packing is before and
+  /// after.
   double seconds() const;
   double cost() const { return seconds() / train_seconds - 1; }
 };

@@ -22,7 +22,9 @@ std::string describe_ranks(const ParallelSettings& p, int ranks) {
   const std::string each =
       fmt::format("{} of {} worker{}", ranks, p.workers, p.workers == 1 ? "" : "s");
   if (p.between == Between::sync) return each + ", sync: one update by all gradients";
-  std::string outer = p.outer == OuterStep::sum ? "sum" : "average";
+  std::string outer = p.outer == OuterStep::sum         ? "sum"
+                      : p.outer == OuterStep::diversity ? "sum by diversity"
+                                                        : "average";
   if (p.outer == OuterStep::momentum)
     outer += fmt::format(" with momentum {:g}, rate {:g},", p.outer_momentum, p.outer_rate);
   return fmt::format("{}, local: {} of changes every {} tokens, by {}", each, outer,
