@@ -90,6 +90,8 @@ END
   row 'words to sample without counts' lm train text --resume -o uncounted --epochs 2
   row 'two kinds of workers' lm train text --workers 2 --simulate 2
   row 'a plan of nodes without --dry-run' lm train text --nodes 4
+  row 'a factor of a mean that is none' lm train text --outer sum --outer-rate 2
+  row 'a momentum without one' lm train text --outer-momentum 0.5
   row 'a network that is no rate' lm train text --epochs 1 --dry-run --quiet --nodes 4 --network fast
   row 'simulated workers of another kind' lm train text --simulate 2 --update sync
   row 'two levels of parallelism' lm train text --workers 2 --threads 2

@@ -87,6 +87,10 @@ void resolve_ranks(TrainSettings& s, int ranks) {
   ParallelSettings& p = s.parallel;
   if (p.nodes > 0 && !s.dry_run)
     refuse("--nodes belongs to --dry-run", "ranks are started by mpirun or ./run cluster");
+  if (p.outer_rate != 1 && p.outer != OuterStep::average && p.outer != OuterStep::momentum)
+    refuse("--outer-rate belongs to --outer average and momentum", "choose one of these");
+  if (p.outer_momentum > 0 && p.outer != OuterStep::momentum)
+    refuse("--outer-momentum belongs to --outer momentum", "choose it, or leave this out");
   if (ranks == 1) return;
   if (p.simulate > 0 || !p.record.empty() || !p.replay.empty() || s.verify_resume)
     refuse("--simulate, --record, --replay and --verify-resume are for one rank",

@@ -40,7 +40,7 @@ struct ParallelSettings {
   Between between = Between::local;
   int64_t exchange_every = 20000;  // tokens of a rank
   bool exchange_by_items = false;  // so many exactly, else as long as they take on average
-  OuterStep outer = OuterStep::average;
+  OuterStep outer = OuterStep::diversity;
   double outer_rate = 1, outer_momentum = 0;
   int64_t nodes = 0;            // of a plan; 0: none
   std::string network = "10g";  // between them, in bits per second
