@@ -216,11 +216,6 @@ TEST_CASE("signals and limits stop inside a batch, whoever trains, and a resumed
     if (t.replayed) continue;  // takes neither limits nor --resume
     goes_on();
 
-    s.output = (directory.path / t.name / "now").string();
-    s.max_time = 1e-9;
-    CHECK(train(s, data).position.updates == 0);
-    goes_on();
-
     s.output = (directory.path / t.name / "limits").string();
     s.max_steps = 3;
     CHECK(train(s, data).ended == "--max-steps");
