@@ -35,7 +35,7 @@ stop() {  # SIGNAL DIRECTORY: trains and sends the signal at a random moment; th
   # what a script starts beside itself ignores SIGINT
   env --default-signal=INT lm "${options[@]}" -o "$2" --resume --save-every 20 > out 2> err &
   local job=$!
-  sleep "0.$(printf %03d $(( RANDOM % 300 + 20 )))"
+  sleep "0.$(printf %03d $(( RANDOM % 120 + 10 )))"
   kill -"$1" $job 2> err_kill
   wait $job 2> err_kill
 }
