@@ -1,10 +1,13 @@
 #pragma once
 // Interruption: while one is alive, kernels of this thread that take long call its check() between
-// their chunks. It may throw to give the work up.
+// their chunks. It may throw Interrupted to give the work up.
 
 #include <utility>
 
 namespace tapestry {
+
+/// Thrown where work is given up; no error.
+struct Interrupted {};
 
 class Interruption {
  public:

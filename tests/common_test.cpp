@@ -498,6 +498,16 @@ TEST_CASE("plain progress is whole lines at its interval, the first and the last
         "epoch 2/10  100.0%  step 7  1.0k tok  40 tok/s  loss 5.213  time 00:25\n");
 }
 
+TEST_CASE("one of a unit has no plural") {
+  std::FILE* out = std::tmpfile();
+  Progress progress(2, {.mode = ProgressMode::plain, .log_every = 0, .unit = "fits", .out = out});
+  for (const double done : {1, 2}) progress.update(done, [] { return Status{}; });
+  std::rewind(out);
+  char line[80] = {};
+  CHECK(std::string(std::fgets(line, sizeof line, out)) == "50.0%  1 fit\n");
+  std::fclose(out);
+}
+
 TEST_CASE("a plain line fits 80 columns: the last fields give way to the time left") {
   Watched w(ProgressMode::plain, 100'000);
   const auto status = [] {

@@ -159,7 +159,7 @@ verdict $? "lm score ($score) is the loss of lm eval ($loss) times its tokens"
 [[ $? == 0 && $(< out) == *'checkpoint  ckpt-'* ]]
 verdict $? 'lm info best, inside the run'
 mkfifo never && exec 7<> never
-stdin=never check 0 'learning_curve.csv' timeout 60 lm plot from-stdin -q
+stdin=never check 0 'learning_curve.csv.*learning_curve.gp' timeout 60 lm plot from-stdin -q
 check 73 'run: error: already holds a run' timeout 60 lm train never -o run  # before it reads the text
 exec 7>&-
 check 0 '3-gram +[0-9.]+ +[0-9.]+.network.*network with 3-gram.*tuned on [0-9]+ tokens that the run held out' \

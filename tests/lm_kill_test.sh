@@ -21,18 +21,21 @@ options=(train --preset demo --size 600 --batch 4 --hidden 8 --dropout 0.2 --epo
 train() {  # DIRECTORY OPTION...
   lm "${options[@]}" -o "$@" > out 2> err
 }
+whole=whole  # the run that is never stopped
 params() { grep -o '"fingerprint": "[^"]*"' "$1/results.json"; }
 same() {  # DIRECTORY: it ended as the uninterrupted run did, its metrics too (but for the times)
-  [[ $(params "$1") == $(params whole) ]] &&
-    cmp -s <(cut -d, -f1-3,5- whole/metrics.csv) <(cut -d, -f1-3,5- "$1/metrics.csv")
+  [[ $(params "$1") == $(params $whole) ]] &&
+    cmp -s <(cut -d, -f1-3,5- $whole/metrics.csv) <(cut -d, -f1-3,5- "$1/metrics.csv")
 }
 ends_same() {  # DIRECTORY, description
   train "$1" --resume --save-every 20 --max-steps 0 && same "$1"
   verdict $? "$2"
 }
 stop() {  # SIGNAL DIRECTORY: trains and sends the signal at a random moment; the exit code
-  lm "${options[@]}" -o "$2" --resume --save-every 20 > out 2> err & local job=$!
-  sleep 0.$(( RANDOM % 50 + 10 ))
+  # what a script starts beside itself ignores SIGINT
+  env --default-signal=INT lm "${options[@]}" -o "$2" --resume --save-every 20 > out 2> err &
+  local job=$!
+  sleep "0.$(printf %03d $(( RANDOM % 120 + 10 )))"
   kill -"$1" $job 2> err_kill
   wait $job 2> err_kill
 }
@@ -53,12 +56,23 @@ train fresh
 verdict $? 'a run is not overwritten'
 
 declare -A ends=([HUP]=129 [INT]=130 [TERM]=143)
-for signal in HUP INT TERM; do
-  stop $signal "by$signal"; code=$?
-  [[ $code == 0 || $code == "${ends[$signal]}" ]]
-  verdict $? "SIG$signal ends with exit code $code"
-  ends_same "by$signal" "SIG$signal, then on"
+signals() {  # for runs that repeat to the bit
+  for signal in HUP INT TERM; do
+    stop $signal "$whole-by$signal"; code=$?
+    [[ $code == 0 || $code == "${ends[$signal]}" ]]
+    verdict $? "SIG$signal ends with exit code $code"
+    ends_same "$whole-by$signal" "SIG$signal, then on"
+  done
+}
+signals
+alone=("${options[@]}")
+for rounds in '--update sync' '--update ssp --staleness 0'; do
+  options=("${alone[@]}" --workers 2 $rounds --epochs 2) whole="whole${rounds// /}"
+  train "$whole"
+  verdict $? "a run with $rounds"
+  signals
 done
+options=("${alone[@]}") whole=whole
 lm "${options[@]}" -o unread --progress plain --log-every 0.01 2>&1 > out | head -n 1 > first
 [[ ${PIPESTATUS[0]} == 0 && -s first ]] && same unread
 verdict $? 'a dead reader of messages does not end a run'

@@ -15,6 +15,7 @@
 #include <tapestry/tensor/softmax/softmax_loss.h>
 
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -117,13 +118,13 @@ TEST_CASE("work is given up between ops, and between the chunks of a softmax") {
   softmax();
   CHECK(asked > 3);
   asked = 0, at_most = 2;
-  CHECK_THROWS_AS(softmax(), Stopped);
+  CHECK_THROWS_AS(softmax(), Interrupted);
 
   const TemporaryDirectory directory;
   TrainSettings s = small(directory.path);
   const Data data = read(s);
   asked = 0, at_most = 10;
-  CHECK_THROWS_AS(evaluate(initial_model(s), data.train), Stopped);
+  CHECK_THROWS_AS(evaluate(initial_model(s), data.train), Interrupted);
   CHECK(asked == 11);
 }
 
@@ -159,6 +160,74 @@ TEST_CASE("an update that is given up changes nothing, and the run goes on to th
   const TrainResult result = train(s, data);
   CHECK(result.fingerprint == whole);
   CHECK(result.position.valid_loss);
+}
+
+namespace {
+
+/// Who trains, and whether a resumed run has the bits of one that was never stopped.
+struct Trained {
+  const char* name;
+  void (*choose)(ParallelSettings& p);
+  bool repeats = false, replayed = false;
+};
+
+const Trained kTrained[] = {
+    {"one worker", [](ParallelSettings&) {}, true},
+    {"sync", [](ParallelSettings& p) { p.workers = 2, p.update = UpdatePolicy::sync; }, true},
+    {"ssp 0",
+     [](ParallelSettings& p) { p.workers = 2, p.update = UpdatePolicy::ssp, p.staleness = 0; },
+     true},
+    {"async", [](ParallelSettings& p) { p.workers = 2; }},
+    {"ssp 1",
+     [](ParallelSettings& p) { p.workers = 2, p.update = UpdatePolicy::ssp, p.staleness = 1; }},
+    {"critical", [](ParallelSettings& p) { p.workers = 2, p.update = UpdatePolicy::critical; }},
+    {"simulated", [](ParallelSettings& p) { p.simulate = 3; }},
+    {"recorded", [](ParallelSettings& p) { p.workers = 2, p.record = "order"; }, false, true},
+    {"replayed", [](ParallelSettings& p) { p.workers = 2, p.replay = "order"; }, false, true},
+};
+
+}  // namespace
+
+TEST_CASE("signals and limits stop inside a batch, whoever trains, and a resumed run repeats it") {
+  const TemporaryDirectory directory;
+  for (const Trained& t : kTrained) {
+    CAPTURE(std::string(t.name));
+    TrainSettings s = small(directory.path / t.name / "whole");
+    s.dropout = 0.2, s.clip_norm = 1;
+    t.choose(s.parallel);
+    for (std::string* file : {&s.parallel.record, &s.parallel.replay})
+      if (!file->empty()) *file = (directory.path / *file).string();
+    const Data data = read(s);
+    const std::string whole = train(s, data).fingerprint;
+    if (!s.parallel.record.empty()) s.parallel.record += "-unused";
+    const auto goes_on = [&] {
+      s.max_time = 0, s.max_steps = s.max_tokens = 0;
+      const TrainResult end = train(s, data);
+      CHECK(end.position.epoch == s.epochs);
+      CHECK((!t.repeats || end.fingerprint == whole));
+    };
+
+    s.output = (directory.path / t.name / "signal").string();
+    app::interrupted() = SIGINT;
+    std::string message;
+    CHECK(code_of([&] { train(s, data); }, &message) == app::ExitCode::interrupted);
+    app::interrupted() = 0;
+    CHECK(message.find("after 0 updates") != std::string::npos);
+    if (t.replayed) continue;  // takes neither limits nor --resume
+    goes_on();
+
+    s.output = (directory.path / t.name / "limits").string();
+    s.max_steps = 3;
+    CHECK(train(s, data).ended == "--max-steps");
+    s.max_steps = 0, s.max_tokens = 600;
+    CHECK(train(s, data).ended == "--max-tokens");
+    s.max_tokens = 0;
+    for (double seconds = 0.001; seconds > 0; seconds *= 1.5) {  // at any moment
+      s.max_time = seconds;
+      if (train(s, data).ended.empty()) break;
+    }
+    goes_on();
+  }
 }
 
 TEST_CASE("a resume that is refused leaves the metrics alone") {

@@ -1,6 +1,7 @@
 // Every policy in every mode with every mishap: each run ends, as documented.
 
 #include <doctest/doctest.h>
+#include <tapestry/tensor/interruption.h>
 
 #include "sanitizers.h"
 #include "server_model.h"
@@ -13,7 +14,7 @@ namespace {
 constexpr int64_t kCount = 12, kBad = 5;
 
 enum class Mode { run, record, replay, simulate };
-enum class Mishap { none, exception, not_finite, stop, rule };
+enum class Mishap { none, exception, not_finite, stop, rule, interrupted };
 
 /// SGD that throws once, in its last call but for those of other threads.
 struct FailingRule {
@@ -54,7 +55,7 @@ struct Outcome {
   std::unique_ptr<Model> model = std::make_unique<Model>();
 };
 
-Outcome train(const Case& c, Mode mode, Mishap mishap, LockLog& log) {
+Outcome train(const Case& c, Mode mode, Mishap mishap, LockLog& log, int64_t count = kCount) {
   Outcome out;
   std::atomic<int> stop{0};
   Model& model = *out.model;
@@ -70,22 +71,26 @@ Outcome train(const Case& c, Mode mode, Mishap mishap, LockLog& log) {
     if (i == kBad && mishap == Mishap::exception) fail<IndexError>("item five is bad");
     if (i == kBad && mishap == Mishap::stop) stop = 1;
     const bool bad = i == kBad && mishap == Mishap::not_finite;
-    w.update(
-        [&] {
-          const Var loss = m.loss(ids);
-          return bad ? loss * tapestry::log(Var(Tensor::scalar(-1, f64))) : loss;
-        },
-        static_cast<double>(ids.numel() - 1));
+    const auto loss = [&] {
+      const Var value = m.loss(ids);
+      if (i == kBad && mishap == Mishap::interrupted) throw Interrupted();
+      return bad ? value * tapestry::log(Var(Tensor::scalar(-1, f64))) : value;
+    };
+    try {
+      w.update(loss, static_cast<double>(ids.numel() - 1));
+    } catch (const Interrupted&) {
+      stop = 1;
+    }
   };
   std::atomic<int> calls{20};
   const UpdateRule rule = mishap == Mishap::rule ? UpdateRule(FailingRule{.calls_left = &calls})
                                                  : UpdateRule(SGD{.lr = 0.05});
   ParameterServer<Model> server(model, rule, options);
   try {
-    out.stats = mode == Mode::simulate ? server.simulate(kCount, body)
-                : mode == Mode::run    ? server.run(kCount, body)
-                : mode == Mode::record ? server.record(kCount, body, log)
-                                       : server.replay(kCount, body, log);
+    out.stats = mode == Mode::simulate ? server.simulate(count, body)
+                : mode == Mode::run    ? server.run(count, body)
+                : mode == Mode::record ? server.record(count, body, log)
+                                       : server.replay(count, body, log);
   } catch (const std::exception& e) {
     out.error = e.what();
   }
@@ -112,6 +117,15 @@ void check_mishap(const Case& c, const Outcome& got) {
       break;
     case Mishap::rule:
       CHECK(got.error == "the rule failed");
+      break;
+    case Mishap::interrupted:
+      CHECK(got.error == "");
+      CHECK(got.stats.interrupted);
+      CHECK(got.stats.total().updates < kCount);
+      if (c.policy != UpdatePolicy::sync) break;
+      LockLog none;  // the second round is not made, by no worker
+      CHECK(got.stats.total().updates == 3);
+      CHECK(distance(*got.model, *train(c, Mode::run, Mishap::none, none, 3).model) == 0);
       break;
   }
   for (auto& [name, p] : parameters(*got.model)) {
@@ -148,15 +162,16 @@ void check_case(const Case& c) {
 
 TEST_CASE("every policy, mode, sharing, unevenness and mishap ends as documented") {
   constexpr const char* kModes[] = {"run", "record", "replay", "simulate"};
-  constexpr const char* kMishaps[] = {"none", "exception", "not finite", "stop", "rule"};
+  constexpr const char* kMishaps[] = {"none", "exception", "not finite",
+                                      "stop", "rule",      "interrupted"};
   for (const UpdatePolicy policy :
        {UpdatePolicy::async, UpdatePolicy::sync, UpdatePolicy::ssp, UpdatePolicy::critical,
         UpdatePolicy::hogwild, UpdatePolicy::critical_push})
     for (const int shared : {0, 1, 2})
       for (const Mode mode : {Mode::run, Mode::replay, Mode::simulate})
         for (const bool uneven : {false, true})
-          for (const Mishap mishap :
-               {Mishap::none, Mishap::exception, Mishap::not_finite, Mishap::stop, Mishap::rule}) {
+          for (const Mishap mishap : {Mishap::none, Mishap::exception, Mishap::not_finite,
+                                      Mishap::stop, Mishap::rule, Mishap::interrupted}) {
 #ifdef TAPESTRY_TSAN
             if (policy == UpdatePolicy::hogwild || policy == UpdatePolicy::critical_push)
               continue;  // races by design

@@ -66,8 +66,6 @@ struct PlotSettings {
 };
 void add_options(app::Command& command, PlotSettings& settings);
 app::ExitCode plot(const PlotSettings& settings);
-/// Prints the paths of a run's pictures, their numbers and scripts.
-void print_files(const std::string& directory, const std::vector<const char*>& names);
 
 /// Prints what a run is.
 struct InfoSettings {

@@ -167,6 +167,11 @@ PlotFiles write_plot(const Plot& plot, const fs::path& stem) {
   return files;
 }
 
+void print_files(const fs::path& stem) {
+  for (const char* ending : {".svg", ".png", ".csv", ".gp"})
+    if (const std::string path = stem.string() + ending; fs::exists(path)) fmt::print("{}\n", path);
+}
+
 void draw(const Plot& plot, const fs::path& stem, const char* program, bool quiet) {
   const PlotFiles files = write_plot(plot, stem);
   if (!files.warning.empty()) warn(program, files.warning);

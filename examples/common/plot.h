@@ -75,6 +75,9 @@ struct TextStyle {
 };
 std::string text_chart(const Plot& plot, int width, int height, TextStyle style = {});
 
+/// Prints the paths of the pictures at `stem`, their numbers and their script, one a line.
+void print_files(const std::filesystem::path& stem);
+
 /// Leaves the picture at `stem`; shows it in characters on stderr where somebody looks, or where
 /// there is no other picture. `program` begins the warning when gnuplot fails.
 void draw(const Plot& plot, const std::filesystem::path& stem, const char* program, bool quiet);

@@ -140,6 +140,12 @@ std::string Progress::eta() const {
   return "ETA " + clock_time(std::ceil(left));
 }
 
+/// "fits", but 1 "fit".
+std::string Progress::unit_of(double count) const {
+  const std::string& unit = settings_.unit;
+  return count == 1 && unit.ends_with('s') ? unit.substr(0, unit.size() - 1) : unit;
+}
+
 std::string Progress::plain_line(const Status& status, bool last) const {
   constexpr std::size_t kColumns = 80;
   std::string head, tail = last ? "  time " + clock_time(active_seconds()) : "  " + eta();
@@ -152,7 +158,7 @@ std::string Progress::plain_line(const Status& status, bool last) const {
   add(status.prefix);
   add(fmt::format("{:.1f}%", percent(status)));
   add(status.position);
-  add(fmt::format("{} {}", short_count(done_), settings_.unit));
+  add(fmt::format("{} {}", short_count(done_), unit_of(done_)));
   if (rate() > 0) add(fmt::format("{} {}/s", short_count(rate()), settings_.unit));
   for (const std::string& field : status.fields)
     if (!add(field)) break;

@@ -85,6 +85,7 @@ class Progress {
   std::string plain_line(const Status& status, bool last) const;
   std::string bar_line(const Status& status, int columns) const;
   std::string eta() const;
+  std::string unit_of(double count) const;
   double percent(const Status& status) const;
   void erase_bar();
   void write(std::string_view text);

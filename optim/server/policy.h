@@ -18,7 +18,7 @@ struct Master {
 
   /// Whether workers end with the items at hand.
   bool stopping() const {
-    return failed.load(std::memory_order_relaxed) ||
+    return failed.load(std::memory_order_relaxed) || given_up.load(std::memory_order_relaxed) ||
            (options.stop && options.stop->load(std::memory_order_relaxed));
   }
   /// A worker failed: the others end with their items, in no order.
@@ -40,7 +40,8 @@ struct Master {
   RankStats rank;                 // what worker 0 saw of the others
   int64_t items = 0;
   std::atomic<bool> failed{false};
-  std::mutex counters;  // of what follows, and of the optimizer's counts
+  std::atomic<bool> given_up{false};  // a round
+  std::mutex counters;                // of what follows, and of the optimizer's counts
   int64_t next = 0, version = 0;
 };
 
@@ -68,6 +69,8 @@ class Policy {
   virtual void pull(Replica& w) = 0;
   /// Applies the worker's gradients to the master and clears them. Throws NonFiniteError.
   virtual void push(Replica& w) = 0;
+  /// A worker was interrupted in an update and makes none.
+  virtual void give_up() {}
   /// The worker ends, perhaps because it failed.
   virtual void finish(Replica&) {}
   void fail() { master.fail(); }

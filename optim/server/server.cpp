@@ -193,7 +193,7 @@ void Server::failed(const Replica& w) {
 ServerStats Server::collect() {
   ServerStats stats;
   const ServerOptions& options = master_.options;
-  stats.interrupted = options.stop && options.stop->load() != 0;
+  stats.interrupted = master_.given_up.load() || (options.stop && options.stop->load() != 0);
   int64_t clipped = 0, updates = 0;
   for (const auto& w : replicas_) {
     w->stats.lock_wait_seconds += w->locks.wait_seconds;

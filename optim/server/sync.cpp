@@ -5,6 +5,7 @@
 
 #include <tapestry/optim/server/local_ranks.h>
 #include <tapestry/tensor/arith.h>
+#include <tapestry/tensor/interruption.h>
 
 namespace tapestry {
 
@@ -90,6 +91,11 @@ void Sync::join(Replica& w, bool contributes) {
   seat(w).joined = true;
   part(w) = {&w.gradients, w.weight, w.tokens, contributes};
   wait(w);
+  if (master.given_up.load()) {  // before the barrier, so all see it
+    w.gradients.clear();
+    if (contributes) throw Interrupted();
+    return;
+  }
   std::exception_ptr error;
   const double start = seconds_now();
   const auto attempt = [&](auto&& action) {

@@ -19,6 +19,7 @@ class Sync : public Policy {
   int64_t next_item(Replica& w) override;
   void pull(Replica&) override {}
   void push(Replica& w) override;
+  void give_up() override { master.given_up.store(!master.options.ranked()); }
   void finish(Replica& w) override;
 
  private:

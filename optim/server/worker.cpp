@@ -4,6 +4,7 @@
 
 #include <tapestry/autograd/check_finite.h>
 #include <tapestry/optim/server/policy.h>
+#include <tapestry/tensor/interruption.h>
 
 namespace tapestry {
 namespace {
@@ -30,12 +31,16 @@ double Worker::run(const LossFunction& loss, double tokens, double weight) {
   policy_.pull(w);
   const double pulled = seconds_now();
   double value = 0, evaluated = 0;
-  {
+  try {
     Tape tape;
     const Var objective = loss();
     value = objective.value().item();
     evaluated = seconds_now();
     if (std::isfinite(value)) tape.backward(objective);
+  } catch (const Interrupted&) {
+    w.gradients.clear();
+    policy_.give_up();
+    throw;
   }
   if (!std::isfinite(value)) {
     policy_.fail();  // no recorded order has the second evaluation's locks

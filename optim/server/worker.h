@@ -41,7 +41,9 @@ class Worker {
   /// A loss that is not finite is evaluated once more to find the op, so it must be repeatable:
   /// generators and states that it advances have to be its own. Throws NonFiniteError then, Error
   /// when the loss depends on no parameter of the model that the body was given, ValueError unless
-  /// weight > 0.
+  /// weight > 0. Interrupted (tensor/interruption.h), thrown by the loss, passes through, for the
+  /// body to catch: the update is not made. In a synchronous round (of one rank) none is then, all
+  /// its workers' updates throw it, and there are no further rounds.
   template <class Loss>
   double update(Loss&& loss, double tokens = 0, double weight = 1) {
     return run(std::ref(loss), tokens, weight);

@@ -1,7 +1,7 @@
 #pragma once
 // Vectors in the notation of GCC and clang, which compile them for whatever the processor has: of
-// 64 bytes with AVX-512, else of 32. Private to the .cpp files of tensor/: nothing here is
-// installed.
+// 64 bytes with AVX-512, of 32 with AVX, else of 16. Private to the .cpp files of tensor/: nothing
+// here is installed.
 
 #include <cstdint>
 #include <cstring>
@@ -13,8 +13,11 @@ namespace tapestry::simd {
 #if defined(__AVX512VL__) && defined(__AVX512DQ__)
 #define TAPESTRY_VECTOR_BYTES 64  // an attribute takes no constexpr in clang 14
 inline constexpr int kRegisters = 32;
-#else
+#elif defined(__AVX__)
 #define TAPESTRY_VECTOR_BYTES 32
+inline constexpr int kRegisters = 16;
+#else
+#define TAPESTRY_VECTOR_BYTES 16
 inline constexpr int kRegisters = 16;
 #endif
 

@@ -6,6 +6,7 @@
 #include <tapestry/examples/airline/panel/panel_pictures.h>
 #include <tapestry/examples/airline/panel/panel_report.h>
 #include <tapestry/examples/airline/series/words.h>
+#include <tapestry/examples/common/plot.h>
 #include <tapestry/examples/common/progress.h>
 #include <tapestry/examples/common/report.h>
 #include <tapestry/examples/common/run_directory.h>
@@ -206,7 +207,8 @@ app::ExitCode info_panel(const std::string& directory) {
 app::ExitCode plot_panel(const std::string& directory) {
   const PanelRun run = open_panel_run(directory);
   draw(run, report_of(run, run.settings.training.workers), directory, false);
-  print_files(directory, {"page", "mase"});
+  for (const char* name : {"page", "mase"})
+    app::print_files(std::filesystem::path(directory) / name);
   return app::ExitCode::ok;
 }
 

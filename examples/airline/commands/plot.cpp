@@ -5,6 +5,7 @@
 #include <tapestry/examples/airline/panel/panel_run.h>
 #include <tapestry/examples/airline/pictures.h>
 #include <tapestry/examples/common/options.h>
+#include <tapestry/examples/common/plot.h>
 
 namespace tapestry::airline {
 
@@ -13,19 +14,12 @@ void add_options(app::Command& command, PlotSettings& s) {
   command.footer("Example: airline plot runs/airline-20240611-120000");
 }
 
-void print_files(const std::string& directory, const std::vector<const char*>& names) {
-  for (const char* name : names)
-    for (const char* ending : {".svg", ".png", ".csv", ".gp"}) {
-      const auto path = std::filesystem::path(directory) / (std::string(name) + ending);
-      if (std::filesystem::exists(path)) fmt::print("{}\n", path.string());
-    }
-}
-
 app::ExitCode plot(const PlotSettings& s) {
   if (is_panel_run(s.run)) return plot_panel(s.run);
   const Run run = open_run(s.run);
   draw(run, timeline(run, run.settings.horizon), s.run, false);
-  print_files(s.run, {"plot", "residuals", "loss"});
+  for (const char* name : {"plot", "residuals", "loss"})
+    app::print_files(std::filesystem::path(s.run) / name);
   return app::ExitCode::ok;
 }
 

@@ -30,7 +30,7 @@ std::string title(const char* what, const PlotSettings& s) {
 
 void draw(const app::Plot& plot, const fs::path& stem, const PlotSettings& s) {
   app::draw(plot, stem, "lm", s.quiet);
-  fmt::print("{}.csv\n", stem.string());
+  app::print_files(stem);
 }
 
 void learning_curves(const PlotSettings& s, const fs::path& out) {

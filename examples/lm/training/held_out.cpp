@@ -14,7 +14,7 @@ HeldOut evaluate_held_out(const LanguageModel& model, const Data& data, bool str
       out.loss =
           (streamed ? evaluate_stream(model, data.valid) : evaluate(model, data.valid)).loss();
       out.known = true;
-    } catch (const Stopped&) {
+    } catch (const Interrupted&) {
       out.signal = app::interrupted();
     }
   }

@@ -8,17 +8,14 @@
 
 namespace tapestry::lm {
 
-/// Thrown where work is given up.
-struct Stopped {};
-
-/// While one is alive, what this thread computes ends with Stopped as soon as `stop` says so: it
-/// is asked between ops, forward and backward, and inside long ones.
+/// While one is alive, what this thread computes ends with Interrupted as soon as `stop` says so:
+/// it is asked between ops, forward and backward, and inside long ones.
 class StopInside : public Observer, public Interruption {
  public:
   explicit StopInside(std::function<bool()> stop) : stop_(std::move(stop)) {}
 
   void check() override {
-    if (stop_()) throw Stopped();
+    if (stop_()) throw Interrupted();
   }
   void forward(const char*, const Tensor&, size_t) override { check(); }
   void backward_begin(const char*, size_t, const Tensor&) override { check(); }

@@ -91,7 +91,7 @@ bool update(const LanguageModel& m, Worker& w, const Batch& batch, int64_t sente
   double nats = 0;
   try {
     nats = weight * w.update(loss, static_cast<double>(batch.tokens()), weight);
-  } catch (const Stopped&) {
+  } catch (const Interrupted&) {
     at = before;
     return false;
   }

@@ -115,7 +115,7 @@ void Trainer::agree(int64_t steps_before) {
 void Trainer::train_item(LanguageModel& m, Worker& w, int64_t item) {
   const Batch batch = items_.batch(item);
   std::optional<StopInside> guard;
-  if (gives_up()) guard.emplace([this] { return out_of_time(); });
+  if (!cluster_.several()) guard.emplace([this] { return out_of_time(); });
   try {
     train_on_batch(m, w, batch, items_.rng(item));
   } catch (const NonFiniteError& e) {
@@ -144,7 +144,7 @@ void Trainer::train_on_batch(LanguageModel& m, Worker& w, const Batch& batch, Rn
   const std::lock_guard lock(books_);
   if (alone())
     position_.piece = at.piece, carried_ = std::move(at);
-  else
+  else if (items_.round() == 1)  // a round is given up as a whole, and repeated
     ++position_.item;
 }
 

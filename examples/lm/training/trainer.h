@@ -5,7 +5,7 @@
 // a limit, a signal. Between such stretches the model stands still, with every item before
 // position_.item done and none behind it, so what is saved there is where a resumed run goes on.
 // One worker also stops between the pieces of an item; of several each leaves the rest of its item
-// where the run ends there.
+// where the run ends there, or all leave the round, which a resumed run repeats.
 //
 // Several ranks do this alike, each with a part of the items, and agree between stretches on what
 // they did and what is to happen. While one lasts a rank takes the others to be as fast as itself.
@@ -66,12 +66,6 @@ class Trainer {
   /// The only one who trains, so that its place inside an item can be kept.
   bool alone() const {
     return s_.parallel.workers == 1 && s_.parallel.simulate == 0 && !cluster_.several();
-  }
-  /// Whether an item may end without its update: no round waits for it, and no log has it.
-  bool gives_up() const {
-    const ParallelSettings& p = s_.parallel;
-    return !cluster_.several() && p.simulate == 0 && p.record.empty() && p.replay.empty() &&
-           !in_rounds(p);
   }
 
   // ---- books, kept under a lock
