@@ -38,7 +38,7 @@ struct ParallelSettings {
   std::string record, replay;          // files
   // Between ranks, where there are several:
   Between between = Between::local;
-  int64_t exchange_every = 20000;  // tokens of a rank
+  int64_t exchange_every = 5000;   // tokens of a rank
   bool exchange_by_items = false;  // so many exactly, else as long as they take on average
   OuterStep outer = OuterStep::diversity;
   double outer_rate = 1, outer_momentum = 0;
