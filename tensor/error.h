@@ -51,9 +51,26 @@ struct FileError : Error {
 struct MemoryError : Error {
   using Error::Error;
 };
-/// A file whose contents are malformed or do not match what is loaded into.
+/// Where in a file something is: "FILE:LINE:COLUMN".
+struct Place {
+  std::string text = {};
+};
+/// A file whose contents are malformed or do not match what is loaded into. The message begins with
+/// the place, where that is known.
 struct FormatError : Error {
   using Error::Error;
+  FormatError(const Place& where, const std::string& what_is_wrong)
+      : Error(where.text + ": " + what_is_wrong), place(where) {}
+  /// The message without the place.
+  std::string_view problem() const {
+    return std::string_view(what()).substr(place.text.empty() ? 0 : place.text.size() + 2);
+  }
+  /// The same, of a part of something.
+  FormatError within(const std::string& whole) const {
+    const std::string before = place.text.empty() ? whole : whole + ": " + place.text;
+    return {Place{before}, std::string(problem())};
+  }
+  Place place;
 };
 
 /// The text of an error. What needs streams is compiled once, in error.cpp.
@@ -101,6 +118,13 @@ template <class... Parts>
 template <class E = Error, class... Parts>
 [[noreturn, gnu::noinline, gnu::cold]] void fail(const Parts&... parts) {
   throw E(message_of(parts...));
+}
+
+/// Throws a FormatError about what is at `place`.
+template <class E, class... Parts>
+[[noreturn, gnu::noinline, gnu::cold]] void fail(const Place& place, const Parts&... parts) {
+  static_assert(std::is_same_v<E, FormatError>);
+  throw FormatError(place, message_of(parts...));
 }
 
 /// fail<E>(parts...) unless `condition` holds; parts are only formatted on failure.

@@ -246,7 +246,7 @@ works fit -q --runs 1 --test 0 --horizon 6 -o known --wide --freq M known.csv
 works forecast known -q --actual next.csv --json
 cmp -s wide/metrics.json out || fail 'scores against a file of what followed are others'
 { cat wide.csv; echo 'flat,5,5,5,5'; } >bad.csv
-refuses 65 'series flat: bad.csv:13: constant' -q --wide --test 6 --freq M bad.csv
+refuses 65 'series flat: bad.csv:13: error: constant' -q --wide --test 6 --freq M bad.csv
 works --runs 1 --test 6 -o run --overwrite --wide --freq M --skip-bad bad.csv
 grep -q 'left out: series flat' err || fail 'a series that is left out is not named'
 grep -q '^12 series (1 left out), 6 ahead' out || fail 'series that are left out are not counted'

@@ -210,6 +210,8 @@ TEST_CASE("every exception ends in a named message and its documented exit code"
   };
   using enum FileError::While;
   check([] { throw FormatError("m.bin: truncated"); }, 65, "lm: error: m.bin: truncated\n");
+  check([] { fail<FormatError>(Place{"t.csv:3:1"}, "no"); }, 65, "lm: t.csv:3:1: error: no\n");
+  check([] { throw FormatError("no row at 3:1: x"); }, 65, "lm: error: no row at 3:1: x\n");
   check([] { throw FileError("m.bin: no such file"); }, 66, "m.bin: no such file");
   check(file_error(reading, ENOENT), 66, "m.bin");
   check(file_error(reading, EIO), 74, "m.bin");

@@ -194,3 +194,11 @@ TEST_CASE("a text on disk is the text in memory, and its blocks are shuffled") {
   const auto plain = epoch_order(1050, false, 3, 2, 100);
   CHECK(std::is_sorted(plain.begin(), plain.end()));
 }
+
+TEST_CASE("a text is hashed once, when it is read") {
+  Data data = read_data({.corpus = "agreement", .size = 50});
+  const uint64_t before = data.fingerprint();
+  data.train.ids[1] += 1;
+  CHECK(data.fingerprint() == before);
+  CHECK(before != read_data({.corpus = "agreement", .size = 51}).fingerprint());
+}

@@ -107,7 +107,7 @@ lm train "${long[@]}" -o limited --max-tokens 5000 > out 2> err && [[ $(< out) =
 verdict $? 'a limit inside a long sentence'
 lm train "${long[@]}" -o limited --resume --max-tokens 0 > out 2> err && [[ $(params limited) == $(params long) ]]
 verdict $? 'a limit inside a long sentence, then on'
-lm train "${long[@]}" -olimited --resume > out 2> err && [[ $(params limited) == $(params long) ]]
+lm train -olimited --resume > out 2> err && [[ $(params limited) == $(params long) ]]
 verdict $? '-oDIRECTORY is read as -o DIRECTORY is'
 (cd limited && lm train --resume -o . > ../out 2> ../err && cd .. && [[ $(params limited) == $(params long) ]])
 verdict $? 'a run is resumed from another directory'

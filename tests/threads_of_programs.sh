@@ -14,5 +14,8 @@ for policy in async sync ssp critical; do  # hogwild and critical-push race by d
 done
 "$lm" train "${small[@]}" --workers 2 --record schedule -o recorded
 "$lm" train "${small[@]}" --workers 2 --replay schedule -o replayed
+code=0  # a loss that is no number: a worker says whose it is while the other goes on
+"$lm" train "${small[@]}" --workers 2 --lr 1e38 -o diverged 2> /dev/null || code=$?
+(( code == 10 ))
 "$lm" train "${small[@]}" --threads 2 -o threads
 "$airline" --epochs 3 --runs 4 --workers 2 --quiet -o airline

@@ -67,7 +67,8 @@ bool CsvReader::use_row(const UseRow& use) {
 
 void CsvReader::refuse(std::int64_t line, std::int64_t column, const char* problem,
                        const char* advice) const {
-  fail<FormatError>(name_, ":", line, ":", column, ": ", problem, " (", advice, format_.hint, ")");
+  fail<FormatError>(Place{message_of(name_, ":", line, ":", column)}, problem, " (", advice,
+                    format_.hint, ")");
 }
 
 std::string csv_field(std::string_view text) {

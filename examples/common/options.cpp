@@ -123,11 +123,11 @@ void report_extras(const CLI::App& app, std::vector<std::string>& problems) {
   }
 }
 
+/// CLI11's errors begin with the option's name and carry it nowhere else.
 std::string reworded(const CLI::Error& error) {
   const std::string text = error.what();
   const std::string name = text.substr(0, text.find(':'));
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error)) return name + " needs a value";
-  if (text == "A subcommand is required") return "no command given";
   return text;
 }
 
@@ -313,7 +313,9 @@ bool parse(Command& command_line, int argc, const char* const* argv) {
       fmt::print("{}", app.help());
       return false;
     }
-    if (!help_asked(app)) fallback = reworded(error);
+    const bool none =
+        app.get_subcommands().empty() && dynamic_cast<const CLI::RequiredError*>(&error);
+    if (!help_asked(app)) fallback = none ? "no command given" : reworded(error);
   }
   std::string help = app.get_name();
   std::vector<CLI::App*> reading{&app};

@@ -51,25 +51,6 @@ ExitCode code_of(const FileError& error) {
   return error.doing == FileError::While::writing ? ExitCode::cannot_create : ExitCode::no_input;
 }
 
-/// The length of "FILE:LINE:COLUMN" at the begin of a message, 0 if there is none.
-std::size_t length_of_place(std::string_view message) {
-  const auto drop_number = [](std::string_view& text) {
-    const std::size_t end = text.find_last_not_of("0123456789");
-    if (end == std::string_view::npos || end + 1 == text.size() || text[end] != ':') return false;
-    text = text.substr(0, end);
-    return true;
-  };
-  for (std::size_t at = 0; (at = message.find(": ", at)) != std::string_view::npos; ++at)
-    if (std::string_view place = message.substr(0, at); drop_number(place) && drop_number(place))
-      return at;
-  return 0;
-}
-
-void print_format_error(const char* program, std::string_view message) {
-  const std::size_t place = length_of_place(message);
-  print_error(program, message.substr(0, place), message.substr(place ? place + 2 : 0), "");
-}
-
 ExitCode code_of(const std::filesystem::filesystem_error& error) {
   const bool name = error.code() == std::errc::no_such_file_or_directory ||
                     error.code() == std::errc::permission_denied;
@@ -129,7 +110,7 @@ ExitCode report(const char* program, const std::exception_ptr& error) {
     print_error(program, e.where(), e.what(), e.hint());
     return e.code();
   } catch (const FormatError& e) {
-    print_format_error(program, e.what());
+    print_error(program, e.place.text, e.problem(), "");
     return ExitCode::bad_data;
   } catch (const FileError& e) {
     say(e.what());

@@ -12,7 +12,7 @@ namespace tapestry::airline {
 namespace {
 
 /// Adds a series to the panel, or what is wrong with it.
-void add(Panel& panel, const PanelOptions& options, const std::string& id, const std::string& place,
+void add(Panel& panel, const PanelOptions& options, const std::string& id, const Place& place,
          const std::function<Series()>& read) {
   try {
     Series series = read();
@@ -21,9 +21,10 @@ void add(Panel& panel, const PanelOptions& options, const std::string& id, const
     panel.ids.push_back(id);
     panel.series.push_back(std::move(series));
   } catch (const FormatError& error) {
-    const std::string message = "series " + id + ": " + error.what();
-    require<FormatError>(options.skip_bad, message, "; --skip-bad leaves such series out");
-    panel.left_out.push_back(message);
+    const FormatError bad = error.within("series " + id);
+    require<FormatError>(options.skip_bad, bad.place, bad.problem(),
+                         "; --skip-bad leaves such series out");
+    panel.left_out.push_back(bad.what());
   }
 }
 
@@ -64,8 +65,8 @@ std::vector<std::string> fields_of(std::string_view line) {
   return out;
 }
 
-Series wide_series(const std::vector<std::string>& fields, const std::string& place,
-                   const Panel& panel, const PanelOptions& options) {
+Series wide_series(const std::vector<std::string>& fields, const Place& place, const Panel& panel,
+                   const PanelOptions& options) {
   Series series;
   series.file = panel.file;
   series.name = "value";
@@ -99,7 +100,7 @@ void read_wide(Panel& panel, std::string_view text, const PanelOptions& options)
     if (fields.size() == 1 && fields[0].empty()) continue;
     const bool numeric = fields.size() > 1 && parse_number<double>(fields[1]).has_value();
     if (number == 1 && !numeric) continue;  // V1, V2, ...
-    const std::string place = panel.file + ':' + std::to_string(number) + ": ";
+    const Place place{message_of(panel.file, ":", number)};
     const auto [first, is_new] = lines.try_emplace(fields[0], number);
     add(panel, options, fields[0], place, [&, first = first, is_new = is_new] {
       require<FormatError>(is_new, place, "given before, in line ", first->second);

@@ -39,7 +39,7 @@ Values at_times(const Table& table, const ReadOptions& options, Frequency freque
     found = std::max(found, static_cast<size_t>(place - times.begin()) + 1);
     if (++next == times.size()) break;
   }
-  const std::string where = table.at(table.rows[0][0]);
+  const Place where = table.at(table.rows[0][0]);
   require<FormatError>(found > 0, where, "no value at ", times.front(),
                        ", which is forecast first, or later");
   out.resize(found);
@@ -75,7 +75,7 @@ std::vector<Values> parse_actual(std::string_view text, const std::string& file,
       try {
         out[place->second] = at_times(table, options, frequency, times[place->second]);
       } catch (const FormatError& error) {
-        fail<FormatError>("series ", id, ": ", error.what());
+        throw error.within("series " + id);
       }
     }
   } else {

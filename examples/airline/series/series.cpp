@@ -117,7 +117,7 @@ Series series_of(const Table& table, const ReadOptions& options) {
   series.file = file;
   series.name = table.header[columns.value].text;
   std::vector<InputRow> rows = read_rows(table, columns, options);
-  const std::string place = rows.empty() ? file + ": " : table.at(*rows[0].value);
+  const Place place = rows.empty() ? Place{file} : table.at(*rows[0].value);
   constexpr size_t kFewest = 3;  // two steps show how often there is a value
   const auto require_few = [&](size_t n) {
     require<FormatError>(n >= kFewest, place, counted(n, "value"), ", at least ", kFewest,

@@ -40,8 +40,8 @@ void for_each_line(std::string_view text, F&& use) {
 
 }  // namespace
 
-std::string Table::at(const Cell& cell) const {
-  return file + ':' + std::to_string(cell.line) + ':' + std::to_string(cell.column) + ": ";
+Place Table::at(const Cell& cell) const {
+  return {message_of(file, ":", cell.line, ":", cell.column)};
 }
 
 Table parse_csv(std::string_view text, const std::string& file) {

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include <tapestry/tensor/error.h>
+
 namespace tapestry::airline {
 
 using Cell = app::CsvField;
@@ -20,8 +22,8 @@ struct Table {
   std::vector<Cell> header;
   std::vector<std::vector<Cell>> rows;
 
-  /// "FILE:LINE:COLUMN: ", how a message about a cell starts.
-  std::string at(const Cell& cell) const;
+  /// For a message about a cell.
+  Place at(const Cell& cell) const;
 };
 
 /// Throws FormatError "FILE:LINE:COLUMN: ..." for binary, empty or malformed text.

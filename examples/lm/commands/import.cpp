@@ -19,11 +19,11 @@ namespace {
 using app::ExitCode, app::UserError;
 
 ModelTensors read_model(const std::string& path) {
+  auto tensors = is_npz(path) ? read_npz(path) : read_safetensors(path).tensors;
   try {
-    return from_other(is_npz(path) ? read_npz(path) : read_safetensors(path).tensors);
-  } catch (const FormatError& e) {
-    const std::string text = e.what();
-    fail<FormatError>(text.find(path) == std::string::npos ? path + ": " : "", text);
+    return from_other(std::move(tensors));
+  } catch (const FormatError& e) {  // knows no files
+    fail<FormatError>(path, ": ", e.what());
   }
 }
 

@@ -80,6 +80,10 @@ std::string list(std::vector<std::string> names) {
   return app::join(names, ", ");
 }
 
+Place row_place(const std::string& path, const app::CsvRow& row) {
+  return {message_of(input_name(path), ":", row[0].line, ":1")};
+}
+
 /// Which column of a table is text, decided by its first row.
 struct Column {
   size_t index = 0;
@@ -98,8 +102,8 @@ struct Column {
     if (header && named != names.end()) {
       index = static_cast<size_t>(named - names.begin());
     } else {
-      require<FormatError>(is_number && number <= names.size(), input_name(path), ":",
-                           first[0].line, ":1: no column ", s.column, " (there are ", names.size(),
+      require<FormatError>(is_number && number <= names.size(), row_place(path, first),
+                           "no column ", s.column, " (there are ", names.size(),
                            header ? ": " + list(names) : "", "; choose one with --column)");
       index = number - 1;
     }
@@ -138,9 +142,9 @@ std::string read_table(CheckedLines& lines, const std::string& path, char delimi
     const bool first = !column;
     if (first) column.emplace(path, s, fields);
     if (first && column->header) return true;
-    require<FormatError>(column->index < fields.size(), input_name(path), ":", fields[0].line,
-                         ":1: the record has ", fields.size(), " field",
-                         fields.size() == 1 ? "" : "s", ", no column ", column->index + 1,
+    require<FormatError>(column->index < fields.size(), row_place(path, fields), "the record has ",
+                         fields.size(), " field", fields.size() == 1 ? "" : "s", ", no column ",
+                         column->index + 1,
                          " (is the separator right? --format csv, --format tsv)");
     const app::CsvField& field = fields[column->index];
     return use({field.text, path, field.line, field.column,
@@ -154,7 +158,7 @@ std::string read_table(CheckedLines& lines, const std::string& path, char delimi
 
 }  // namespace
 
-std::string Record::position(size_t offset) const {
+Place Record::position(size_t offset) const {
   return lm::position(std::string(path), text, offset, line, column);
 }
 

@@ -19,7 +19,7 @@ struct Record {
 
   /// "FILE:LINE:COLUMN: " for the byte at `offset`. In a quoted field each doubled quote before
   /// that byte makes the column one too small.
-  std::string position(size_t offset) const;
+  Place position(size_t offset) const;
 };
 
 enum class BadRecord { as_set, mark };  // as TextSettings::on_bad_utf8 says, or Record::good

@@ -33,15 +33,15 @@ icu::StringPiece piece(std::string_view text) {
 
 }  // namespace
 
-std::string position(const std::string& path, std::string_view text, size_t offset, int64_t line,
-                     int64_t column) {
+Place position(const std::string& path, std::string_view text, size_t offset, int64_t line,
+               int64_t column) {
   const std::string_view before = text.substr(0, offset);
   const size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
   if (line_start > 0) column = 1;
   line += std::count(before.begin(), before.end(), '\n');
   column += std::count_if(before.begin() + static_cast<std::ptrdiff_t>(line_start), before.end(),
                           [](char c) { return (c & 0xC0) != 0x80; });
-  return input_name(path) + ':' + std::to_string(line) + ':' + std::to_string(column) + ": ";
+  return {message_of(input_name(path), ":", line, ":", column)};
 }
 
 std::string read_text(const std::string& path) {
@@ -83,7 +83,7 @@ void check_text(const std::string& path, std::string_view text, int64_t line, in
   const size_t bad = first_bad_byte(text);
   if (bad == text.size()) return;
   if (line == 1 && column == 1) refuse_wide(path, text);
-  const std::string where = position(path, text, bad, line, column);
+  const Place where = position(path, text, bad, line, column);
   require<FormatError>(text[bad] != '\0', where, "NUL byte: not a text file (expected UTF-8)");
   char hex[8];
   std::snprintf(hex, sizeof hex, "0x%02X", static_cast<unsigned char>(text[bad]));

@@ -14,10 +14,9 @@
 
 namespace tapestry::lm {
 
-/// "FILE:LINE:COLUMN: " for the byte at `offset` of `text`, which begins at `line` and `column` of
-/// `path`.
-std::string position(const std::string& path, std::string_view text, size_t offset,
-                     int64_t line = 1, int64_t column = 1);
+/// Of the byte at `offset` of `text`, which begins at `line` and `column` of `path`.
+Place position(const std::string& path, std::string_view text, size_t offset, int64_t line = 1,
+               int64_t column = 1);
 
 /// The contents of `path` without a byte-order mark. Throws FileError where it cannot be read,
 /// FormatError with the position of the first byte that is NUL or not UTF-8.

@@ -132,10 +132,10 @@ Vocabulary Vocabulary::load(const std::string& path, const SpecialTokens& names)
   const std::vector<TokenCount> tokens = read_tokens(path);
   const std::string* const expected[] = {&names.unknown, &names.begin, &names.end};
   for (size_t i = 0; i < std::min<size_t>(3, tokens.size()); ++i)
-    require<FormatError>(tokens[i].token == *expected[i], input_name(path), ":", i + 1,
-                         ":1: expected the special token '", *expected[i], "', found '",
-                         tokens[i].token,
-                         "' (a vocabulary begins with the unknown, begin and end tokens)");
+    require<FormatError>(
+        tokens[i].token == *expected[i], Place{message_of(input_name(path), ":", i + 1, ":1")},
+        "expected the special token '", *expected[i], "', found '", tokens[i].token,
+        "' (a vocabulary begins with the unknown, begin and end tokens)");
   require<FormatError>(tokens.size() >= 3, input_name(path), ": ", tokens.size(),
                        " lines: a vocabulary has at least the three special tokens");
   return Vocabulary(tokens);

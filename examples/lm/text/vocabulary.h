@@ -34,6 +34,8 @@ struct EncodedCorpus {
 
   EncodedCorpus(std::pmr::memory_resource* memory = std::pmr::get_default_resource())
       : ids(memory), offsets(1, 0, memory) {}
+  EncodedCorpus(EncodedCorpus&&) = default;  // no copies: it may be larger than memory
+  EncodedCorpus& operator=(EncodedCorpus&&) = default;
 
   int64_t sentences() const { return static_cast<int64_t>(offsets.size()) - 1; }
   /// Predicted tokens: end tokens counted, begin tokens not.

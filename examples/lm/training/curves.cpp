@@ -16,8 +16,8 @@ Curves read_curves(const std::filesystem::path& run) {
   std::getline(text, line);
   Curves out;
   out.sampled = line == app::join(metrics_columns(true), ",");
-  require<FormatError>(out.sampled || line == app::join(metrics_columns(false), ","), path,
-                       ":1: not the metrics of a run");
+  require<FormatError>(out.sampled || line == app::join(metrics_columns(false), ","),
+                       Place{path + ":1"}, "not the metrics of a run");
   const auto add = [](Curve& curve, const MetricsRow& row, double loss) {
     if (!std::isfinite(loss)) return;
     curve.epochs.push_back(row.epoch);
@@ -27,7 +27,8 @@ Curves read_curves(const std::filesystem::path& run) {
   };
   for (int64_t number = 2; std::getline(text, line); ++number) {
     const auto row = parse_metrics_row(line);
-    require<FormatError>(row.has_value(), path, ":", number, ": not a row of metrics");
+    require<FormatError>(row.has_value(), Place{message_of(path, ":", number)},
+                         "not a row of metrics");
     // The training loss of a row that ends an epoch is the mean of the whole epoch.
     const bool end = row->valid_loss || row->epoch == std::floor(row->epoch);
     if (!end) add(out.train, *row, row->train_loss);
