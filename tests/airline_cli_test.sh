@@ -131,6 +131,8 @@ works compare -q -o versions --synthetic --length 500 --hidden 4 --batch 64
 grep -q 'largest difference' out || fail 'compare does not say how far the losses differ'
 grep -q '^batched, threads  *2 ' out || fail 'compare does not list every version'
 awk 'length > 80' out | grep . >err && fail 'a table of compare is wider than 80 columns'
+works compare -q -o own --hidden 7
+grep -q '^7 units' out || fail 'compare forgets --hidden where the series is not synthetic'
 works compare -q -o gpu --device gpu --hidden 4
 grep -q '^gpu 4 .*\(fallback\|x\) ' out || fail 'compare does not list the versions on a device'
 awk 'length > 80' out | grep . >err && fail 'a table of compare is wider than 80 columns'
