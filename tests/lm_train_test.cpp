@@ -354,6 +354,16 @@ TEST_CASE("a loss that stays far above ln V is divergence") {
     const NamedTensors best = read_newest(directory.path / "good", "best").second;
     CHECK(best.number<double>("loss") == doctest::Approx(good.position.loss()));
   }
+  SUBCASE("so does one of several workers, who read the softmax where it lies") {
+    for (const char* softmax : {"full", "sampled", "adaptive"}) {
+      s.output = (directory.path / softmax).string();
+      s.parallel.workers = 2, s.lr = 1e38, s.softmax = softmax, s.samples = 5;
+      s.model.cutoffs.clear();
+      if (s.adaptive()) s.model.cutoffs = {8, 12};
+      CHECK(code_of([&] { train(s, data); }, &message) == app::ExitCode::diverged);
+      CHECK_MESSAGE(message.find(", worker ") != std::string::npos, message);
+    }
+  }
   SUBCASE("a stream diverges as well") {
     s.output = (directory.path / "stream").string();
     s.stream = true, s.bptt = {BpttMode::chunk, 5}, s.lr = 1e30;

@@ -58,18 +58,19 @@ Var linear_cross_entropy(const Var& h, const Var& weight, const Var& bias, const
                          int32_t ignored) {
   const Tensor one = Tensor::scalar(1, h.dtype());
   const SoftmaxLoss y =
-      softmax_loss(h.value(), weight.value(), bias.value(), targets, ignored, one, {});
-  return record(
-      "linear_cross_entropy", y.loss,
-      wrt(jointly(h, weight, bias), h.value(), weight.value(), bias.value(), targets, ignored,
-          [](const Tensor& dy, Grad& dh, Grad& dw, Grad& db, const Tensor& x, const Tensor& w,
-             const Tensor& b, const Tensor& t, int32_t skip) {
-            const SoftmaxLoss d =
-                softmax_loss(x, w, b, t, skip, dy, {dh.wanted(), dw.wanted(), db.wanted()});
-            if (dh.wanted()) dh.add(d.dh);
-            if (dw.wanted()) dw.add(d.dweight);
-            if (db.wanted()) db.add(d.dbias);
-          }));
+      softmax_loss(h.value(), weight.guarded(), bias.guarded(), targets, ignored, one, {});
+  // What backward reads again must not change meanwhile, so guarded values cannot be recorded.
+  const auto kept = [](const Var& v) { return recording.tape ? v.value() : Tensor(); };
+  return record("linear_cross_entropy", y.loss,
+                wrt(jointly(h, weight, bias), h.value(), kept(weight), kept(bias), targets, ignored,
+                    [](const Tensor& dy, Grad& dh, Grad& dw, Grad& db, const Tensor& x,
+                       const Tensor& w, const Tensor& b, const Tensor& t, int32_t skip) {
+                      const SoftmaxLoss d = softmax_loss(x, w, b, t, skip, dy,
+                                                         {dh.wanted(), dw.wanted(), db.wanted()});
+                      if (dh.wanted()) dh.add(d.dh);
+                      if (dw.wanted()) dw.add(d.dweight);
+                      if (db.wanted()) db.add(d.dbias);
+                    }));
 }
 
 Var linear_cross_entropy_sum(const Var& h, const Var& weight, const Var& bias,
