@@ -46,6 +46,7 @@ std::vector<double> losses(const ModelTensors& model) {
   from_tensors(m, {.tensors = model.tensors, .metadata = {}});
   return m.token_losses(make_batch(corpus, std::array<int64_t, 2>{0, 1}))
       .value()
+      .cast(f64)
       .to_vector<double>();
 }
 
@@ -212,5 +213,19 @@ TEST_CASE(
     CHECK(grown.shape.bias);
     for (const double loss : losses(grown)) CHECK(std::isfinite(loss));
     CHECK(grown.tensors.at("bias").at({1}) == -1e9);
+  }
+}
+
+TEST_CASE("exchange: models in f32 come back as they were, tied or not") {
+  for (const bool tied : {false, true}) {
+    CAPTURE(tied);
+    ModelTensors model =
+        random_model({.cell = "gru", .vocabulary = 9, .hidden = 5, .embed = 5, .tied = tied});
+    model.dtype = f32;
+    for (auto& [name, tensor] : model.tensors) tensor = tensor.cast(f32);
+    const ModelTensors back = from_other(to_pytorch(model));
+    CHECK(back.shape.tied == tied);
+    CHECK(back.dtype == f32);
+    CHECK(difference(back, model) < 1e-6);
   }
 }

@@ -380,12 +380,13 @@ TEST_CASE("the watch over the loss forgives a short rise and no long one") {
   updates(60, 50);
   updates(200, 4);
   CHECK_FALSE(watch.hopeless());
-  CHECK(watch.despair(4) == "");
-  CHECK(watch.despair(NAN) == "");  // that is another error
-  CHECK(watch.despair(53).starts_with("the loss is 53, where a model that knows nothing has ln V"));
+  CHECK(watch.why_hopeless(4) == "");
+  CHECK(watch.why_hopeless(NAN) == "");  // that is another error
+  CHECK(watch.why_hopeless(53).starts_with(
+      "the loss is 53, where a model that knows nothing has ln V"));
   updates(500, 50);
   CHECK(watch.hopeless());
-  CHECK(watch.despair(4).find("it has been so for") != std::string::npos);
+  CHECK(watch.why_hopeless(4).find("it has been so for") != std::string::npos);
 }
 
 TEST_CASE("the plan of a huge model makes none") {

@@ -27,7 +27,7 @@ Var bce_with_logits(const Var& logits, const Tensor& targets,
 
 /// The loss of each row of softmax(h weight^T + bias): cross_entropy of a linear layer without
 /// its logits ever reaching memory. h (N, H), weight (V, H), bias (V) or an undefined Var -> (N),
-/// nats.
+/// nats. Weight and bias may be guarded where no Tape records; throws TapeError where one does.
 Var linear_cross_entropy(const Var& h, const Var& weight, const Var& bias, const Tensor& targets,
                          int32_t ignored = kIgnored);
 

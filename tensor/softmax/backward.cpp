@@ -54,11 +54,13 @@ void Chunk<T>::backward(int thread, int64_t block_begin, int64_t block_end, bool
     if (p.dbias)
       for (int64_t w = 0; w < n; ++w) {
         T d = accumulate ? p.dbias[word + w] : T{0};
-        Vec<T> all{};
-        for (int64_t t = 0; !few() && t < lanes; t += L)
-          all += load(x + w * step + t) * load(f + t);
-        for (int64_t t = 0; few() && t < count; ++t) d += x[w * step + t] * f[t];
-        for (int64_t i = 0; !few() && i < L; ++i) d += all[i];
+        if (few()) {
+          for (int64_t t = 0; t < count; ++t) d += x[w * step + t] * f[t];
+        } else {
+          Vec<T> all{};
+          for (int64_t t = 0; t < lanes; t += L) all += load(x + w * step + t) * load(f + t);
+          for (int64_t i = 0; i < L; ++i) d += all[i];
+        }
         p.dbias[word + w] = d;
       }
     for (int64_t t = 0; t < count; ++t) {

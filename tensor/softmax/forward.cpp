@@ -41,8 +41,9 @@ void fold(Vec<T>* x) {
   if constexpr (2 * S < L) fold<T, 2 * S>(x);
 }
 
-/// One vector of L / R rows of a times R rows of b: element (i, r) at i * R + r. Rows lie a_step
-/// and b_step apart and are read in vectors, of which the last ends where the row ends.
+/// One vector of the L / R rows at `a` times R rows of b, which are b_step apart: element (i, r) at
+/// i * R + r. Rows are read in vectors. The last one of a row of a ends where the row ends, so that
+/// of b has zeros where a was read before.
 template <class T, int R>
 Vec<T> inner_products(const T* const* a, int64_t depth, const T* b, int64_t b_step) {
   constexpr int64_t L = kLanes<T>;

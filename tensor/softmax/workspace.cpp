@@ -35,14 +35,21 @@ void Chunk<T>::enter(int64_t begin, int64_t tokens) {
   constexpr int64_t L = kLanes<T>;
   first = begin, count = tokens, lanes = (tokens + L - 1) / L * L;
   step = count <= kFew && kFew < L && p.hidden >= L ? kFew : lanes;
-  const int64_t to_token = few() ? padded_hidden : 1, to_unit = few() ? 1 : lanes;
-  if (few()) std::fill_n(ht, kFew * padded_hidden, T{0});
-  // Rows of few tokens end with a vector that begins with zeros, as rows of weights are read.
-  const int64_t whole = few() ? p.hidden / L * L : p.hidden, skipped = padded_hidden - p.hidden;
-  for (int64_t t = 0; t < step; ++t)
-    for (int64_t k = 0; k < p.hidden; ++k)
-      ht[t * to_token + (k < whole ? k : k + skipped) * to_unit] =
-          t < count ? p.h[(first + t) * p.hidden + k] : T{0};
+  const T* h = p.h + first * p.hidden;
+  if (!few()) {
+    for (int64_t t = 0; t < lanes; ++t)
+      for (int64_t k = 0; k < p.hidden; ++k)
+        ht[k * lanes + t] = t < count ? h[t * p.hidden + k] : T{0};
+    return;
+  }
+  // A last vector that is not full begins with zeros, as that of a row of weights begins with what
+  // was read before.
+  std::fill_n(ht, kFew * padded_hidden, T{0});
+  const int64_t whole = p.hidden / L * L, rest = p.hidden - whole;
+  for (int64_t t = 0; t < count; ++t, h += p.hidden) {
+    std::copy_n(h, whole, ht + t * padded_hidden);
+    std::copy_n(h + whole, rest, ht + (t + 1) * padded_hidden - rest);
+  }
 }
 
 template Chunk<float>::Chunk(const Problem<float>&, int, int64_t);

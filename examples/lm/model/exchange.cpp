@@ -72,7 +72,8 @@ class WeightReader {
 };
 
 bool same_values(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && a.to_vector<double>() == b.to_vector<double>();
+  const auto values = [](const Tensor& t) { return t.cast(f64).to_vector<double>(); };
+  return a.shape() == b.shape() && values(a) == values(b);
 }
 
 ModelTensors from_reference(WeightReader& in) {

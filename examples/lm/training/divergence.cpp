@@ -74,7 +74,7 @@ void LossWatch::add(double nats, int64_t tokens) {
   updates_ = tokens_ = 0, nats_ = 0;
 }
 
-std::string LossWatch::despair(double loss) const {
+std::string LossWatch::why_hopeless(double loss) const {
   if (!hopeless() && !is_hopeless(loss, vocabulary_)) return "";
   const std::string what =
       fmt::format("the loss is {:.4g}, where a model that knows nothing has ln V = {:.2f}",

@@ -40,7 +40,7 @@ class LossWatch {
   bool hopeless() const { return in_a_row_ >= 3; }
   /// "the loss is 53.1, where a model that knows nothing has ln V = 8.99" of what was added, or of
   /// this loss; empty where there is hope.
-  std::string despair(double loss) const;
+  std::string why_hopeless(double loss) const;
 
  private:
   int64_t vocabulary_, updates_ = 0, tokens_ = 0, in_a_row_ = 0, for_updates_ = 0;

@@ -319,7 +319,7 @@ void Trainer::round_diverged(const std::string& what) {
 }
 
 void Trainer::check_hope(double loss) const {
-  const std::string what = watch_.despair(loss);
+  const std::string what = watch_.why_hopeless(loss);
   if (what.empty()) return;
   const std::string best = fmt::format("{}/best, after {} updates with loss {:.4g}, is kept",
                                        s_.output, position_.best_updates, position_.best_loss);
